@@ -1,0 +1,141 @@
+"""ROS parameters as one frozen dataclass a node: type, default, description, range, once."""
+
+from collections.abc import Callable
+from dataclasses import Field, MISSING, field, fields, replace
+from typing import Any, Generic, TypeVar
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterException,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from vlm_ros.errors import InputError
+
+P = TypeVar('P')
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    read_only: bool = False,
+    bounds: tuple[float, float] | None = None,
+    choices: tuple[str, ...] = (),
+    text_or_list: bool = False,
+) -> Any:
+    """Declare one dataclass field as a ROS parameter.
+
+    Args:
+        default: Its default, whose type is the parameter's.
+        description: What it means, with its unit; shown by `ros2 param describe`.
+        read_only: Whether it can be given at the start only.
+        bounds: The smallest and largest value, inclusive.
+        choices: The texts that are allowed.
+        text_or_list: Take a list of texts or one text with commas; a launch argument is a text.
+    """
+    if choices:
+        description = f'{description} One of: {", ".join(choices)}.'
+    metadata = {
+        'description': description,
+        'read_only': read_only,
+        'bounds': bounds,
+        'choices': choices,
+        'text_or_list': text_or_list,
+    }
+    return field(default=default, metadata=metadata)
+
+
+class Parameters(Generic[P]):
+    """A node's parameters: declared from a dataclass, checked as a whole at every change.
+
+    `values` is replaced in one step, so whoever reads it once sees one consistent set.
+
+    Args:
+        node: The node to declare them on.
+        cls: A frozen dataclass made of `parameter` fields. Its `__post_init__` may raise
+            `InputError`; the change is then refused and the message is the reason.
+        on_change: Called with the new values after a change was accepted.
+
+    Raises:
+        InputError: A value given at the start cannot be used.
+    """
+
+    def __init__(
+        self, node: Node, cls: type[P], on_change: Callable[[P], None] | None = None
+    ) -> None:
+        self._fields: dict[str, Field[Any]] = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+        given = {name: _declare(node, f) for name, f in self._fields.items()}
+        self.values: P = cls(**given)
+        self._on_change = on_change
+        node.add_on_set_parameters_callback(self._check)
+        node.add_post_set_parameters_callback(self._apply)
+
+    def _changed(self, parameters: list[Parameter]) -> P:
+        changes = {
+            p.name: _read(self._fields[p.name], p.value) for p in parameters if p.name in self._fields
+        }
+        return replace(self.values, **changes)  # type: ignore[type-var]
+
+    def _check(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            self._changed(parameters)
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply(self, parameters: list[Parameter]) -> None:
+        before, self.values = self.values, self._changed(parameters)
+        if self._on_change is not None and self.values != before:
+            self._on_change(self.values)
+
+
+def _declare(node: Node, f: Field[Any]) -> Any:
+    default = f.default if f.default is not MISSING else None
+    descriptor = ParameterDescriptor(
+        description=f.metadata['description'],
+        read_only=f.metadata['read_only'],
+        dynamic_typing=f.metadata['text_or_list'],
+    )
+    if (bounds := f.metadata['bounds']) is not None:
+        if isinstance(default, int):
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]))
+            ]
+        else:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))
+            ]
+    value = list(default) if isinstance(default, tuple) else default
+    try:
+        declared = node.declare_parameter(f.name, value, descriptor)
+    except InvalidParameterTypeException as error:
+        wanted = type(value).__name__
+        raise InputError(f'parameter {f.name!r} must be a {wanted}: {error}') from error
+    except (InvalidParameterValueException, ParameterException) as error:
+        raise InputError(f'parameter {f.name!r} cannot be used: {error}') from error
+    return _read(f, declared.value)
+
+
+def _read(f: Field[Any], value: Any) -> Any:
+    if f.metadata['text_or_list']:
+        if isinstance(value, str):
+            return tuple(value.split(',')) if value.strip() else ()
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            raise InputError(
+                f"parameter {f.name!r} must be a list of texts or one text such as 'person, cup'"
+            )
+        return tuple(value)
+    if f.metadata['choices'] and value not in f.metadata['choices']:
+        raise InputError(
+            f'parameter {f.name!r} is {value!r}; it must be one of {", ".join(f.metadata["choices"])}'
+        )
+    return value

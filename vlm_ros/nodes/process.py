@@ -1,0 +1,96 @@
+"""What the nodes of one process share, and how such a process starts and ends."""
+
+from collections.abc import Callable, Sequence
+import os
+import sys
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+
+from vlm_ros import backends
+from vlm_ros.errors import VlmRosError
+from vlm_ros.nodes.image_feed import ImageFeed
+from vlm_ros.tasks import Model
+from vlm_ros.worker import ModelWorker
+
+EXIT_WRONG_INPUT = 2
+
+
+class Shared:
+    """Loaded models and image feeds, one of each kind a process."""
+
+    def __init__(self) -> None:
+        self._models: dict[tuple[str, str, str], ModelWorker[Model]] = {}
+        self._feeds: dict[str, ImageFeed] = {}
+
+    def model(self, backend: str, model: str, device: str) -> ModelWorker[Model]:
+        """Return the worker of a model, which begins to load it when it is asked for first."""
+        key = (backend, model, device)
+        if key not in self._models:
+            self._models[key] = ModelWorker(
+                lambda: _load(backend, model, device), lambda loaded: loaded.close(), name=backend
+            )
+        return self._models[key]
+
+    def feed(self, node: Node) -> ImageFeed:
+        """Return the feed of a node's `image` topic; nodes with the same topic share one."""
+        topic = node.resolve_topic_name('image')
+        if topic not in self._feeds:
+            self._feeds[topic] = ImageFeed(node)
+        return self._feeds[topic]
+
+    def close(self) -> bool:
+        """End the workers; returns whether all of them ended."""
+        return all([worker.close() for worker in self._models.values()])
+
+
+def _load(backend: str, model: str, device: str) -> Model:
+    logger = get_logger(backend)
+    logger.info(f'loading {backend!r} on {device}')
+    try:
+        loaded = backends.load(backend, model=model, device=device)
+    except VlmRosError as error:
+        logger.error(str(error))
+        raise
+    logger.info(f'loaded {loaded.model_id} ({loaded.model_revision}) on {loaded.device}')
+    return loaded
+
+
+def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None = None) -> int:
+    """Run nodes in this process until it is told to end.
+
+    Args:
+        make_nodes: Makes the nodes around what they share.
+        args: The command line; None for the process's own.
+
+    Returns:
+        The exit code: 0 after an ordinary end, 2 where a parameter cannot be used.
+    """
+    shared = Shared()
+    nodes: Sequence[Node] = ()
+    code = 0
+    try:
+        rclpy.init(args=args)
+        nodes = make_nodes(shared)
+        executor = SingleThreadedExecutor()
+        for node in nodes:
+            executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except VlmRosError as error:
+        get_logger('vlm_ros').error(str(error))
+        code = EXIT_WRONG_INPUT
+    ended = shared.close()
+    for node in nodes:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    if not ended:
+        # A model in the middle of a long step cannot be interrupted, and leaving its thread to
+        # the interpreter's own end would wait for it or crash in it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
