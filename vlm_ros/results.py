@@ -129,6 +129,10 @@ class Detections:
             return ''
         return f'this model cannot recognize: {", ".join(self.unrecognized)}'
 
+    def best(self, count: int) -> 'Detections':
+        """Return the `count` best detections, best first; equal scores keep their order."""
+        return self[np.argsort(-self.scores, kind='stable')[:count]]
+
     def named(self, label: str) -> 'Detections':
         """Return the detections of one name."""
         return self[np.array([name == label for name in self.labels], bool)]
@@ -180,6 +184,16 @@ class PhraseGroundings:
                     f'{grounding.phrase!r} names a detection outside the {len(self.detections)} there are'
                 )
 
+    @property
+    def status(self) -> Status:
+        """The status of the detections."""
+        return self.detections.status
+
+    @property
+    def message(self) -> str:
+        """The message of the detections."""
+        return self.detections.message
+
 
 @dataclass(frozen=True)
 class Caption:
@@ -191,6 +205,7 @@ class Caption:
     text: str
     score: float
     status: Status = Status.OK
+    message: str = ''
 
     def __post_init__(self) -> None:
         _frozen_scores([self.score], 1)

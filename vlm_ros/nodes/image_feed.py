@@ -87,7 +87,7 @@ class ImageFeed:
         types = sorted({p.topic_type for p in publishers} - _TYPES.keys())
         if types and len(types) == len({p.topic_type for p in publishers}):
             return f'{self.topic} carries {", ".join(types)}, which is no image'
-        return f'{self._source[0]} has {len(publishers)} publisher(s) but no image has come'
+        return f'{self._source[0]} has {len(publishers)} publisher(s) but no image comes'
 
     def _subscribe(self) -> Subscription:
         topic, topic_type, reliability = self._source

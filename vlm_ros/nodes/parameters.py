@@ -75,9 +75,16 @@ class Parameters(Generic[P]):
         self._fields: dict[str, Field[Any]] = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
         given = {name: _declare(node, f) for name, f in self._fields.items()}
         self.values: P = cls(**given)
+        self._node = node
         self._on_change = on_change
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._apply)
+
+    def set(self, **values: Any) -> SetParametersResult:
+        """Set parameters from inside the node, checked and announced as from outside."""
+        return self._node.set_parameters_atomically(
+            [Parameter(name, value=value) for name, value in values.items()]
+        )
 
     def _changed(self, parameters: list[Parameter]) -> P:
         changes = {

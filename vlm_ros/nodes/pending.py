@@ -8,6 +8,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future as RosFuture
 
+from vlm_ros.errors import DeadlineExceeded
 from vlm_ros.tasks import Ticket
 
 T = TypeVar('T')
@@ -59,7 +60,8 @@ class Pending(Generic[T]):
                 self._node.destroy_timer(timer)
         if not self._future.done():
             self._ticket.check()
-        return self._future.result(timeout=0)
+            raise DeadlineExceeded('the deadline passed before the work was done')
+        return self._future.result()
 
     def _end(self) -> None:
         if not self._done.done():

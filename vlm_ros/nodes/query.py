@@ -1,0 +1,352 @@
+"""The `query` node: questions about the scene, answered with evidence or not at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+import math
+from typing import Any, TypeVar
+
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image as ImageMsg
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from vlm_ros.errors import InputError, VlmRosError
+from vlm_ros.grounded import GroundedAnswerer
+from vlm_ros.nodes import conversions
+from vlm_ros.nodes.image_feed import Frame
+from vlm_ros.nodes.looking import Look, look, Result
+from vlm_ros.nodes.parameters import parameter, Parameters
+from vlm_ros.nodes.pending import Pending
+from vlm_ros.nodes.process import run, Shared
+from vlm_ros.phrases import Vocabulary
+from vlm_ros.results import Answer, Detections, Provenance, Status
+from vlm_ros.tasks import Detector, Image, Model, QuestionAnswerer, Ticket
+from vlm_ros_interfaces.action import AnswerQuestion as AnswerQuestionAction
+from vlm_ros_interfaces.srv import (
+    AnswerQuestion,
+    DescribeImage,
+    DetectObjects,
+    GroundPhrases,
+    VerifyStatement,
+)
+
+R = TypeVar('R', bound=Result)
+ANSWERED = (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE, Status.NOTHING_FOUND)
+"""The statuses of work that was done; the action succeeds with these."""
+
+
+@dataclass(frozen=True)
+class QueryParameters:
+    """Parameters of the `query` node."""
+
+    backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
+    model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
+    device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
+    camera: str = parameter('', "The camera's name in requests and results.", read_only=True)
+    score_threshold: float = parameter(
+        0.0, "For requests that give none; 0 for the model's own threshold.", bounds=(0.0, 1.0)
+    )
+    timeout_s: float = parameter(
+        10.0, 'For requests that give none: seconds to the answer.', bounds=(0.01, 3600.0)
+    )
+    max_image_age_s: float = parameter(
+        2.0,
+        'For requests that give none: answer STALE when the newest image is older.',
+        bounds=(0.01, 86400.0),
+    )
+
+
+class QueryNode(Node):
+    """Answers questions about the newest image, or about one that comes with the request.
+
+    ROS Parameters: see `QueryParameters`.
+
+    ROS Subscriptions:
+        * **image** (sensor_msgs/Image or CompressedImage): the camera.
+        * **vocabulary** (vision_msgs/LabelInfo): the detector's names, for `detect_objects`.
+
+    ROS Services:
+        * **answer_question** (AnswerQuestion): a question; see `grounded.GroundedAnswerer`.
+        * **verify_statement** (VerifyStatement): whether a statement is true of the image.
+        * **ground_phrases** (GroundPhrases): the boxes of each phrase of a text.
+        * **detect_objects** (DetectObjects): the boxes of each name of a vocabulary.
+        * **describe_image** (DescribeImage): a caption.
+
+    ROS Actions:
+        * **answer** (AnswerQuestion): a question whose answer streams and which can be cancelled.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__('query')
+        self._parameters = Parameters(self, QueryParameters)
+        given = self._parameters.values
+        self._vocabulary: Vocabulary | None = None
+        self._goals: dict[bytes, Pending[Look[Answer]]] = {}
+        self._worker = shared.model(given.backend, given.model, given.device)
+        self._feed = shared.feed(self)
+        # Reentrant, or one pending question would hold up every other callback of the node.
+        group = ReentrantCallbackGroup()
+        for service, name, callback in (
+            (AnswerQuestion, 'answer_question', self._on_answer_question),
+            (VerifyStatement, 'verify_statement', self._on_verify_statement),
+            (GroundPhrases, 'ground_phrases', self._on_ground_phrases),
+            (DetectObjects, 'detect_objects', self._on_detect_objects),
+            (DescribeImage, 'describe_image', self._on_describe_image),
+        ):
+            self.create_service(service, name, callback, callback_group=group)
+        self._action = ActionServer(
+            self,
+            AnswerQuestionAction,
+            'answer',
+            self._on_answer_goal,
+            cancel_callback=self._on_answer_cancel,
+            callback_group=group,
+        )
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(LabelInfo, 'vocabulary', self._on_vocabulary, latched)
+
+    def destroy_node(self) -> None:
+        """Destroy the node with its action server."""
+        self._action.destroy()
+        super().destroy_node()
+
+    async def _on_answer_question(
+        self, request: AnswerQuestion.Request, response: AnswerQuestion.Response
+    ) -> AnswerQuestion.Response:
+        seen = await self._look(
+            request,
+            ('detect', 'answer'),
+            _answer(request),
+            timeout_s=request.timeout_s,
+            max_image_age_s=request.max_image_age_s,
+        )
+        return self._fill_answer(seen, response)
+
+    async def _on_answer_goal(self, goal: ServerGoalHandle) -> AnswerQuestionAction.Result:
+        request = goal.request
+
+        def publish_partial(text: str) -> None:
+            if goal.is_active:
+                goal.publish_feedback(AnswerQuestionAction.Feedback(partial_answer=text))
+
+        key = bytes(goal.goal_id.uuid)
+        try:
+            seen = await self._look(
+                request,
+                ('detect', 'answer'),
+                _answer(request),
+                timeout_s=request.timeout_s,
+                max_image_age_s=request.max_image_age_s,
+                on_partial=publish_partial,
+                on_pending=lambda pending: self._goals.__setitem__(key, pending),
+            )
+        finally:
+            self._goals.pop(key, None)
+        if goal.is_cancel_requested:
+            goal.canceled()
+        elif seen.status in ANSWERED:
+            goal.succeed()
+        else:
+            goal.abort()
+        return self._fill_answer(seen, AnswerQuestionAction.Result())
+
+    def _on_answer_cancel(self, goal: ServerGoalHandle) -> CancelResponse:
+        if (pending := self._goals.get(bytes(goal.goal_id.uuid))) is not None:
+            pending.cancel()
+        return CancelResponse.ACCEPT
+
+    async def _on_verify_statement(
+        self, request: VerifyStatement.Request, response: VerifyStatement.Response
+    ) -> VerifyStatement.Response:
+        seen = await self._look(
+            request,
+            ('detect', 'answer'),
+            lambda model, image, ticket: _grounded(model).verify(
+                image, request.statement, ticket=ticket
+            ),
+            timeout_s=request.timeout_s,
+            max_image_age_s=request.max_image_age_s,
+        )
+        if seen.result is not None:
+            response.verdict = int(seen.result.truth)
+            response.confidence = seen.result.confidence
+        response.evidence = self._boxes(seen, seen.result.evidence if seen.result else None)
+        return self._fill(seen, response)
+
+    async def _on_ground_phrases(
+        self, request: GroundPhrases.Request, response: GroundPhrases.Response
+    ) -> GroundPhrases.Response:
+        seen = await self._look(
+            request,
+            ('ground',),
+            lambda model, image, ticket: model.ground(
+                image,
+                request.text,
+                score_threshold=self._threshold(request.score_threshold),
+                ticket=ticket,
+            ),
+        )
+        if seen.result is not None:
+            response.groundings = conversions.groundings_to_msg(seen.result)
+        response.detections = self._boxes(seen, seen.result.detections if seen.result else None)
+        return self._fill(seen, response)
+
+    async def _on_detect_objects(
+        self, request: DetectObjects.Request, response: DetectObjects.Response
+    ) -> DetectObjects.Response:
+        try:
+            vocabulary = self._requested_vocabulary(request.vocabulary)
+        except InputError as error:
+            return self._fill(self._no_look(*conversions.error_to_status(error)), response)
+        seen = await self._look(
+            request,
+            ('detect',),
+            lambda model, image, ticket: model.detect(
+                image,
+                vocabulary,
+                score_threshold=self._threshold(request.score_threshold),
+                ticket=ticket,
+            ),
+        )
+        seen = replace(
+            seen,
+            provenance=replace(seen.provenance, vocabulary_id=vocabulary.vocabulary_id),
+        )
+        response.detections = self._boxes(seen, seen.result)
+        return self._fill(seen, response)
+
+    async def _on_describe_image(
+        self, request: DescribeImage.Request, response: DescribeImage.Response
+    ) -> DescribeImage.Response:
+        seen = await self._look(
+            request,
+            ('caption',),
+            lambda model, image, ticket: model.caption(
+                image, prompt=request.prompt, ticket=ticket
+            ),
+        )
+        if seen.result is not None:
+            response.caption = seen.result.text
+        return self._fill(seen, response)
+
+    async def _look(
+        self,
+        request: Any,
+        tasks: tuple[str, ...],
+        work: Callable[[Any, Image, Ticket], R],
+        *,
+        timeout_s: float = 0.0,
+        max_image_age_s: float = 0.0,
+        on_partial: Callable[[str], None] | None = None,
+        on_pending: Callable[[Pending[Look[R]]], None] = lambda _: None,
+    ) -> Look[R]:
+        """Have the worker look at the image a request is about, and wait for it."""
+        values = self._parameters.values
+        frame: Frame | None = None
+        try:
+            ticket = Ticket(_limit('timeout_s', timeout_s) or values.timeout_s, on_partial)
+            limit_s = _limit('max_image_age_s', max_image_age_s) or values.max_image_age_s
+            if request.camera and request.camera != values.camera:
+                raise InputError(f'there is no camera {request.camera!r}, only {values.camera!r}')
+            frame = Frame(request.image) if _is_given(request.image) else self._feed.newest
+            if frame is None:
+                return self._no_look(Status.NO_IMAGE, self._feed.silence())
+            age_s = frame.age_s(self.get_clock().now().nanoseconds)
+            if frame is self._feed.newest and age_s > limit_s:
+                message = f'the newest image is {age_s:.1f} s old; at most {limit_s:g} s are allowed'
+                return self._no_look(Status.STALE, message, frame)
+            future = self._worker.submit(
+                lambda: look(
+                    self._worker,
+                    frame,
+                    tasks,
+                    lambda model, image: work(model, image, ticket),
+                    Provenance(camera=values.camera),
+                ),
+                ticket,
+            )
+            pending = Pending(self, future, ticket)
+            on_pending(pending)
+            return await pending.result()
+        except VlmRosError as error:
+            return self._no_look(*conversions.error_to_status(error), frame)
+
+    def _no_look(self, status: Status, message: str, frame: Frame | None = None) -> Look[R]:
+        provenance = conversions.header_to_provenance(frame.header if frame else None)
+        return Look(
+            None, status, message, replace(provenance, camera=self._parameters.values.camera)
+        )
+
+    def _threshold(self, requested: float) -> float | None:
+        if not 0.0 <= requested <= 1.0:
+            raise InputError(f'score_threshold must be in [0, 1], got {requested:g}')
+        return requested or self._parameters.values.score_threshold or None
+
+    def _requested_vocabulary(self, names: list[str]) -> Vocabulary:
+        if names:
+            return Vocabulary(tuple(names))
+        if self._vocabulary is None:
+            raise InputError('no vocabulary: the request has none and no detector announces one')
+        return self._vocabulary
+
+    def _on_vocabulary(self, msg: LabelInfo) -> None:
+        try:
+            self._vocabulary = conversions.msg_to_vocabulary(msg)
+        except InputError as error:
+            self.get_logger().error(f'the announced vocabulary cannot be used: {error}')
+
+    def _boxes(self, seen: Look[R], detections: Detections | None) -> Detection2DArray:
+        header = conversions.provenance_to_header(seen.provenance)
+        return conversions.detections_to_msg(detections or Detections(), header)
+
+    def _fill_answer(self, seen: Look[Answer], response: R) -> R:
+        if seen.result is not None:
+            response.answer = seen.result.text
+            response.confidence = seen.result.confidence
+        response.evidence = self._boxes(seen, seen.result.evidence if seen.result else None)
+        return self._fill(seen, response)
+
+    def _fill(self, seen: Look[Result], response: R) -> R:
+        """Fill in what every response has: the status and the provenance."""
+        provenance = conversions.published_at(seen.provenance, self.get_clock().now().nanoseconds)
+        response.status = conversions.status_to_msg(seen.status, seen.message)
+        response.provenance = conversions.provenance_to_msg(provenance)
+        return response
+
+
+def _is_given(image: ImageMsg) -> bool:
+    return bool(image.width or image.height or len(image.data))
+
+
+def _limit(name: str, seconds: float) -> float:
+    if not 0.0 <= seconds < math.inf:
+        raise InputError(f'{name} must be 0 or more seconds, got {seconds:g}')
+    return seconds
+
+
+def _grounded(model: Model) -> GroundedAnswerer:
+    return GroundedAnswerer(
+        model if isinstance(model, Detector) else None,
+        model if isinstance(model, QuestionAnswerer) else None,
+    )
+
+
+def _answer(
+    request: AnswerQuestion.Request | AnswerQuestionAction.Goal,
+) -> Callable[[Model, Image, Ticket], Answer]:
+    return lambda model, image, ticket: _grounded(model).answer(
+        image,
+        request.question,
+        choices=tuple(request.choices),
+        region_xyxy=conversions.msg_to_region(request.roi),
+        require_evidence=request.require_evidence,
+        ticket=ticket,
+    )
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(lambda shared: [QueryNode(shared)], args)
