@@ -1,0 +1,83 @@
+"""Start the perception graph on a camera topic, or on a source of images of its own."""
+
+import os
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+SHARE = get_package_share_directory('vlm_ros')
+
+ARGUMENTS = {
+    'image': ('image', 'Camera topic to look at (sensor_msgs/Image or CompressedImage).'),
+    'camera_info': ('camera_info', 'The camera_info topic that goes with it.'),
+    'backend': ('', 'Backend name; empty for the one of params_file.'),
+    'model': ('', "The backend's model id; empty for the one of params_file."),
+    'vocabulary': ('', "Class names, as 'person, forklift'; empty for those of params_file."),
+    'device': ('', 'cpu, cuda, cuda:1; empty for the one of params_file.'),
+    'params_file': (os.path.join(SHARE, 'config', 'perception.yaml'), 'Parameters of all nodes.'),
+    'namespace': ('', 'Namespace of all nodes.'),
+    'source': ('', 'Play this instead of a camera: photograph, folder, video, webcam index, URL.'),
+    'overlay': ('true', 'Whether to publish images with the results drawn in.'),
+    'composed': ('true', 'Run all nodes in one process, with the weights loaded once.'),
+    'use_sim_time': ('false', 'Take the time from /clock.'),
+    'log_level': ('info', 'debug, info, warn, error or fatal.'),
+}
+
+# Both names, because the variable was renamed between Fast DDS 2 and 3.
+FASTDDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments and start the nodes."""
+    profile = os.path.join(SHARE, 'config', 'fastdds.xml')
+    own_profile = any(os.environ.get(name) for name in FASTDDS_PROFILE_VARIABLES)
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=description)
+                for name, (default, description) in ARGUMENTS.items()
+            ),
+            *(
+                SetEnvironmentVariable(name, profile)
+                for name in FASTDDS_PROFILE_VARIABLES
+                if not own_profile
+            ),
+            OpaqueFunction(function=_start_nodes),
+        ]
+    )
+
+
+def _start_nodes(context: LaunchContext) -> list[Node]:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    overrides = {
+        name: ParameterValue(given[name], value_type=str)
+        for name in ('backend', 'model', 'vocabulary', 'device', 'source')
+        if given[name]
+    }
+    overrides['use_sim_time'] = ParameterValue(given['use_sim_time'], value_type=bool)
+    names = ['detector', 'captioner', 'query']
+    if given['overlay'].lower() in ('true', '1', 'yes'):
+        names.append('overlay')
+    if given['source']:
+        names.append('image_source')
+    executables = names
+    if given['composed'].lower() in ('true', '1', 'yes'):
+        executables = ['perception']
+        overrides['nodes'] = ParameterValue(','.join(names), value_type=str)
+    return [
+        Node(
+            package='vlm_ros',
+            executable=executable,
+            namespace=given['namespace'],
+            parameters=[given['params_file'], overrides],
+            remappings=[('image', given['image']), ('camera_info', given['camera_info'])],
+            ros_arguments=['--log-level', given['log_level']],
+            output='screen',
+            on_exit=Shutdown(reason=f'{executable} ended'),
+        )
+        for executable in executables
+    ]
