@@ -1,0 +1,5 @@
+"""Models by name: `load('embedded')` makes one ready, `describe()` says which there are."""
+
+from vlm_ros.backends.registry import BackendInfo, describe, ENTRY_POINT_GROUP, load, names
+
+__all__ = ['BackendInfo', 'ENTRY_POINT_GROUP', 'describe', 'load', 'names']
