@@ -5,6 +5,7 @@
     VlmRosError
     ├── InputError            what the caller gave cannot be used
     │   ├── ImageError        an image that cannot be read
+    │   ├── SourceError       a photo, video or camera that cannot be read
     │   ├── VocabularyError   class names that cannot be looked for
     │   └── QuestionError     a question, statement or text that cannot be worked on
     ├── BackendError          a model that cannot be had
@@ -31,6 +32,10 @@ class InputError(VlmRosError, ValueError):
 
 class ImageError(InputError):
     """An image that cannot be read: unknown encoding, missing bytes, no pixels."""
+
+
+class SourceError(InputError):
+    """A photo, folder, video, camera or stream that is not there, or breaks off."""
 
 
 class VocabularyError(InputError):
