@@ -20,6 +20,9 @@ class CaptionerParameters:
     backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
     model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
     device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
+    backend_options: str = parameter(
+        '', "The backend's own options, as in 'latency_s=0.5,fail_every=3'.", read_only=True
+    )
     camera: str = parameter('', "The camera's name in results.", read_only=True)
     prompt: str = parameter('', 'What the caption should be about, where the model takes one.')
     max_rate_hz: float = parameter(
@@ -45,7 +48,7 @@ class CaptionerNode(Node):
         given = self._parameters.values
         self._next_s = 0.0
         self._captions = self.create_publisher(Caption, 'caption', 10)
-        self._worker = shared.model(given.backend, given.model, given.device)
+        self._worker = shared.model(given)
         shared.feed(self).add_listener(self._on_frame)
 
     def _on_frame(self, frame: Frame) -> None:

@@ -174,6 +174,20 @@ def provenance_to_msg(provenance: Provenance) -> ProvenanceMsg:
     )
 
 
+def msg_to_provenance(msg: ProvenanceMsg) -> Provenance:
+    """Return the provenance of a message."""
+    return Provenance(
+        stamp_ns=stamp_to_ns(msg.image_header.stamp),
+        frame_id=msg.image_header.frame_id,
+        camera=msg.camera,
+        model_id=msg.model_id,
+        model_revision=msg.model_revision,
+        vocabulary_id=msg.vocabulary_id,
+        inference_time_s=duration_to_seconds(msg.inference_time) or 0.0,
+        age_s=duration_to_seconds(msg.age),
+    )
+
+
 def provenance_to_header(provenance: Provenance) -> Header:
     """Return the header of the image that a result is about."""
     return Header(stamp=ns_to_stamp(provenance.stamp_ns), frame_id=provenance.frame_id)

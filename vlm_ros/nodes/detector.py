@@ -28,6 +28,9 @@ class DetectorParameters:
     backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
     model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
     device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
+    backend_options: str = parameter(
+        '', "The backend's own options, as in 'latency_s=0.5,fail_every=3'.", read_only=True
+    )
     camera: str = parameter('', "The camera's name in results.", read_only=True)
     vocabulary: tuple[str, ...] = parameter(
         ('person', 'car', 'dog', 'cat', 'bicycle', 'chair', 'cup', 'bottle', 'laptop', 'book'),
@@ -78,7 +81,7 @@ class DetectorNode(Node):
             LabelInfo, 'vocabulary', QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         )
         self.create_service(SetVocabulary, 'set_vocabulary', self._on_set_vocabulary)
-        self._worker = shared.model(given.backend, given.model, given.device)
+        self._worker = shared.model(given)
         self._feed = shared.feed(self)
         self._feed.add_listener(self._on_frame)
         clock = Clock(clock_type=ClockType.STEADY_TIME)

@@ -1,6 +1,7 @@
 """The `image_source` node: a photograph, a folder, a video or a stream as a camera topic."""
 
 from dataclasses import dataclass
+import sys
 import threading
 import time
 
@@ -93,7 +94,8 @@ class ImageSourceNode(Node):
         """Publish a frame at the rate, more than once where it is repeated."""
         values = self._parameters.values
         period_s = 1.0 / (values.rate_hz or native_rate_hz or _DEFAULT_RATE_HZ)
-        until_s = time.monotonic() + values.repeat_s
+        is_photograph = native_rate_hz is None and not is_live
+        until_s = time.monotonic() + (values.repeat_s if is_photograph else 0.0)
         while not self._stopping.is_set() and self.context.ok():
             started_s = time.monotonic()
             self._publish(frame)
@@ -116,3 +118,7 @@ class ImageSourceNode(Node):
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
     return run(lambda _: [ImageSourceNode()], args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import sys
 
 from rclpy.node import Node
 
@@ -61,3 +62,7 @@ def _make_nodes(shared: Shared) -> list[Node]:
 def main(args: list[str] | None = None) -> int:
     """Run the graph."""
     return run(_make_nodes, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 import os
 import sys
+from typing import Any, Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
+import yaml
 
 from vlm_ros import backends
-from vlm_ros.errors import VlmRosError
+from vlm_ros.errors import InputError, VlmRosError
 from vlm_ros.nodes.image_feed import ImageFeed
 from vlm_ros.tasks import Model
 from vlm_ros.worker import ModelWorker
@@ -18,19 +20,28 @@ from vlm_ros.worker import ModelWorker
 EXIT_WRONG_INPUT = 2
 
 
+class ModelParameters(Protocol):
+    """The parameters that choose a model."""
+
+    backend: str
+    model: str
+    device: str
+    backend_options: str
+
+
 class Shared:
     """Loaded models and image feeds, one of each kind a process."""
 
     def __init__(self) -> None:
-        self._models: dict[tuple[str, str, str], ModelWorker[Model]] = {}
+        self._models: dict[tuple[str, str, str, str], ModelWorker[Model]] = {}
         self._feeds: dict[str, ImageFeed] = {}
 
-    def model(self, backend: str, model: str, device: str) -> ModelWorker[Model]:
+    def model(self, chosen: ModelParameters) -> ModelWorker[Model]:
         """Return the worker of a model, which begins to load it when it is asked for first."""
-        key = (backend, model, device)
+        key = (chosen.backend, chosen.model, chosen.device, chosen.backend_options)
         if key not in self._models:
             self._models[key] = ModelWorker(
-                lambda: _load(backend, model, device), lambda loaded: loaded.close(), name=backend
+                lambda: _load(*key), lambda loaded: loaded.close(), name=chosen.backend
             )
         return self._models[key]
 
@@ -46,16 +57,26 @@ class Shared:
         return all([worker.close() for worker in self._models.values()])
 
 
-def _load(backend: str, model: str, device: str) -> Model:
+def _load(backend: str, model: str, device: str, options: str) -> Model:
     logger = get_logger(backend)
     logger.info(f'loading {backend!r} on {device}')
     try:
-        loaded = backends.load(backend, model=model, device=device)
+        loaded = backends.load(backend, model=model, device=device, **_parse(options))
     except VlmRosError as error:
         logger.error(str(error))
         raise
     logger.info(f'loaded {loaded.model_id} ({loaded.model_revision}) on {loaded.device}')
     return loaded
+
+
+def _parse(options: str) -> dict[str, Any]:
+    parsed = {}
+    for option in filter(None, (text.strip() for text in options.split(','))):
+        name, equals, value = option.partition('=')
+        if not equals:
+            raise InputError(f'backend_options has {option!r}, which is not name=value')
+        parsed[name.strip()] = yaml.safe_load(value)
+    return parsed
 
 
 def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None = None) -> int:

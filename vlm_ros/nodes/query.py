@@ -45,6 +45,9 @@ class QueryParameters:
     backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
     model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
     device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
+    backend_options: str = parameter(
+        '', "The backend's own options, as in 'latency_s=0.5,fail_every=3'.", read_only=True
+    )
     camera: str = parameter('', "The camera's name in requests and results.", read_only=True)
     score_threshold: float = parameter(
         0.0, "For requests that give none; 0 for the model's own threshold.", bounds=(0.0, 1.0)
@@ -85,7 +88,7 @@ class QueryNode(Node):
         given = self._parameters.values
         self._vocabulary: Vocabulary | None = None
         self._goals: dict[bytes, Pending[Look[Answer]]] = {}
-        self._worker = shared.model(given.backend, given.model, given.device)
+        self._worker = shared.model(given)
         self._feed = shared.feed(self)
         # Reentrant, or one pending question would hold up every other callback of the node.
         group = ReentrantCallbackGroup()
