@@ -213,7 +213,7 @@ def test_another_type_of_topic_is_named(graph, detector):
     [
         ({'backend': 'fakee'}, "did you mean 'fake'"),
         ({'device': 'cuda:7'}, 'cuda:7'),
-        ({'backend_options': "'nonsense=1'"}, 'nonsense'),
+        ({'backend_options': 'nonsense=1'}, 'nonsense'),
     ],
 )
 def test_a_model_that_cannot_be_had_is_reported_for_every_image(

@@ -1,0 +1,123 @@
+"""Parameters: dataclasses, YAML and the launch file agree, and bad values are refused."""
+
+import ast
+from dataclasses import fields
+from pathlib import Path
+import re
+
+import pytest
+from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rclpy.parameter import Parameter
+import yaml
+
+from vlm_ros.errors import InputError
+from vlm_ros.nodes.captioner import CaptionerParameters
+from vlm_ros.nodes.detector import DetectorNode, DetectorParameters
+from vlm_ros.nodes.image_source import ImageSourceParameters
+from vlm_ros.nodes.overlay import OverlayParameters
+from vlm_ros.nodes.perception import NODES, PerceptionNode, PerceptionParameters
+from vlm_ros.nodes.query import QueryParameters
+
+ROOT = Path(__file__).parents[2]
+PARAMETERS = {
+    'perception': PerceptionParameters,
+    'image_source': ImageSourceParameters,
+    'detector': DetectorParameters,
+    'captioner': CaptionerParameters,
+    'query': QueryParameters,
+    'overlay': OverlayParameters,
+}
+
+
+def test_every_node_has_its_parameters_here():
+    assert PARAMETERS.keys() == {'perception', *NODES}
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'config').glob('*.yaml')), ids=lambda p: p.name)
+def test_every_yaml_loads_and_names_only_parameters_there_are(path):
+    for key, section in yaml.safe_load(path.read_text()).items():
+        cls = PARAMETERS[key.removeprefix('/**/')]
+        given = section['ros__parameters']
+        assert given.keys() <= {f.name for f in fields(cls)}
+        cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+
+def test_perception_yaml_has_every_parameter_at_its_default_with_a_comment():
+    text = (ROOT / 'config' / 'perception.yaml').read_text()
+    sections = yaml.safe_load(text)
+    for name, cls in PARAMETERS.items():
+        given = sections[f'/**/{name}']['ros__parameters']
+        defaults = {
+            f.name: list(f.default) if isinstance(f.default, tuple) else f.default
+            for f in fields(cls)
+        }
+        assert given == defaults
+        assert list(given) == list(defaults), 'keep the order of the dataclass'
+
+
+def test_the_launch_file_names_what_exists():
+    tree = ast.parse((ROOT / 'launch' / 'perception.launch.py').read_text())
+    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+    setup = (ROOT / 'setup.py').read_text()
+    for executable in ('perception', *NODES):
+        assert executable in texts
+        assert re.search(rf"'{executable} = vlm_ros\.nodes\.{executable}:main'", setup) or (
+            executable in setup
+        )
+    assert {'config', 'fastdds.xml', 'perception.yaml'} <= texts
+    for name in ('perception.yaml', 'fastdds.xml'):
+        assert (ROOT / 'config' / name).is_file()
+    names = {f.name for cls in PARAMETERS.values() for f in fields(cls)}
+    assert {'backend', 'model', 'vocabulary', 'device', 'source', 'nodes'} <= names & texts
+    documented = 'image camera_info backend model vocabulary device params_file namespace source'
+    assert {*documented.split(), 'overlay', 'composed', 'use_sim_time', 'log_level'} <= texts
+
+
+def test_descriptions_ranges_and_read_only_reach_the_node(graph):
+    graph.start(DetectorNode, detector={'backend': 'fake'})
+    names = [f.name for f in fields(DetectorParameters)]
+    described = graph.call(
+        DescribeParameters, 'detector/describe_parameters', DescribeParameters.Request(names=names)
+    ).descriptors
+    for f, descriptor in zip(fields(DetectorParameters), described, strict=True):
+        assert descriptor.description == f.metadata['description']
+        assert descriptor.read_only == f.metadata['read_only']
+        ranges = descriptor.floating_point_range or descriptor.integer_range
+        assert bool(ranges) == (f.metadata['bounds'] is not None)
+
+
+@pytest.mark.parametrize(
+    'change', [{'backend': 'embedded'}, {'score_threshold': 1.5}, {'max_detections': 0}]
+)
+def test_a_change_out_of_bounds_is_refused(graph, change):
+    graph.start(DetectorNode, detector={'backend': 'fake'})
+    request = SetParameters.Request(
+        parameters=[Parameter(k, value=v).to_parameter_msg() for k, v in change.items()]
+    )
+    (result,) = graph.call(SetParameters, 'detector/set_parameters', request).results
+    assert not result.successful
+    assert result.reason
+
+
+@pytest.mark.parametrize(
+    ('value', 'reason'),
+    [
+        ("''", 'the vocabulary is empty'),
+        ('[1, 2]', "parameter 'vocabulary' must be"),
+        ('7', "parameter 'vocabulary' must be"),
+        ('[cup, cup]', "names 'cup' twice"),
+    ],
+)
+def test_a_bad_value_at_the_start_is_one_clear_error(graph, value, reason):
+    with pytest.raises(InputError, match=reason):
+        graph.start(DetectorNode, detector={'backend': 'fake', 'vocabulary': value})
+
+
+def test_a_value_of_the_wrong_type_at_the_start_names_the_parameter(graph):
+    with pytest.raises(InputError, match="parameter 'score_threshold' must be a float"):
+        graph.start(DetectorNode, detector={'backend': 'fake', 'score_threshold': 'high'})
+
+
+def test_an_unknown_node_is_named(graph):
+    with pytest.raises(InputError, match="no node 'detecter'"):
+        graph.start(lambda _: PerceptionNode(), perception={'nodes': '[detecter]'})
