@@ -1,0 +1,84 @@
+# The stages that make an environment. Sourced by scripts/setup, which runs each once, in this order,
+# in a shell of its own. Part of the environment's name: a change here makes a new environment.
+# shellcheck shell=bash
+
+readonly venv_python=$environment/venv/bin/python
+
+pip_install() {
+  local metadata
+  # pip writes INSTALLER near the end: a package without it was interrupted and would pass as installed.
+  for metadata in "$environment"/venv/lib/python3.*/site-packages/*.dist-info; do
+    [[ -e $metadata/INSTALLER || -e $metadata/RECORD.jws ]] || rm -rf -- "$metadata"
+  done
+  "$venv_python" -m pip install --disable-pip-version-check --no-input --quiet \
+    --constraint "$environment/constraints.txt" "$@"
+}
+
+make_venv() {
+  local requirements=$clone/scripts/requirements options=()
+  cp -- "$requirements/constraints.txt" "$environment/constraints.txt"
+  [[ $kind == sourced ]] && options=(--system-site-packages)
+  "$python" -m venv --clear "${options[@]}" "$environment/venv"
+  if [[ $kind == sourced ]]; then
+    # The distribution's cv_bridge is compiled against its numpy: stay with that major version.
+    "$venv_python" -c 'import numpy; print(f"numpy<{int(numpy.__version__.split(chr(46))[0]) + 1}")' \
+      >>"$environment/constraints.txt" || true
+  fi
+}
+
+install_ros() {
+  local requirements=$clone/scripts/requirements
+  if [[ $kind == wheels ]]; then
+    pip_install -r "$requirements/ros-$distro.txt" -r "$requirements/build.txt"
+    point_to_headers
+  else
+    pip_install -r "$requirements/build.txt"
+  fi
+}
+
+# The wheels' CMake files name the include folders of the machine that built them.
+point_to_headers() {
+  local python_include numpy_include
+  python_include=$("$venv_python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+  numpy_include=$("$venv_python" -c 'import numpy; print(numpy.get_include())')
+  grep -rlZ --include='*.cmake' /opt/python/ "$environment/venv/share" | xargs -0r sed -i -E \
+    -e "s#/opt/python/[^;\"]*/numpy/_?core/include#$numpy_include#g" \
+    -e "s#/opt/python/[^;\"]*/include/python3\.[0-9]+#$python_include#g"
+}
+
+install_runtime() {
+  local requirements=$clone/scripts/requirements
+  pip_install -r "$requirements/runtime.txt" -r "$requirements/dev.txt"
+  if [[ $kind == wheels ]] || ! "$venv_python" -c 'import cv2, cv_bridge'; then
+    pip_install -r "$requirements/images.txt"
+  fi
+}
+
+# Builds the interface packages, and the stand-in for vision_msgs where there is no real one.
+build_interfaces() {
+  local source=$environment/source
+  rm -rf -- "$source" "$environment/install"
+  mkdir -- "$source"
+  cp -r -- "$clone/vlm_ros_interfaces" "$source"
+  enter_environment
+  if ! has_package vision_msgs; then
+    cp -r -- "$clone/scripts/vision_msgs" "$source"
+    rm -- "$source/vision_msgs/COLCON_IGNORE"
+  fi
+  cd -- "$environment"
+  # Said here because colcon would add a limit on the machine's load and so starve on a busy one.
+  MAKEFLAGS=-j$(nproc)
+  export MAKEFLAGS
+  colcon --log-base "$environment/log/colcon" build --merge-install --base-paths "$source" \
+    --cmake-args -DPython3_EXECUTABLE="$venv_python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release
+  rm -rf -- "$source" "$environment/build"
+}
+
+has_package() {
+  local prefix prefixes
+  IFS=: read -ra prefixes <<<"$AMENT_PREFIX_PATH"
+  for prefix in "${prefixes[@]}"; do
+    [[ -e $prefix/share/$1/package.xml ]] && return
+  done
+  return 1
+}

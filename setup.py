@@ -1,0 +1,38 @@
+"""Packaging of vlm_ros. The only place with metadata: colcon and pip both read it."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+package_name = 'vlm_ros'
+nodes = ['image_source', 'detector', 'captioner', 'query', 'overlay', 'perception', 'demo']
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    description='Vision-language models on ROS 2 camera topics',
+    maintainer='vlm_ros maintainers',
+    maintainer_email='maintainers@vlm-ros.example',
+    license='Apache-2.0',
+    packages=find_packages(include=[package_name, f'{package_name}.*']),
+    package_data={package_name: ['py.typed'], f'{package_name}.backends': ['**/*.txt', '**/*.json']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
+        (f'share/{package_name}', ['package.xml']),
+        (f'share/{package_name}/launch', glob('launch/*.launch.py')),
+        (f'share/{package_name}/config', glob('config/*.*')),
+    ],
+    python_requires='>=3.10',
+    install_requires=['numpy', 'PyYAML', 'rich'],
+    extras_require={
+        'embedded': ['torch>=2.6', 'transformers>=5.4,<6', 'ai-edge-litert'],
+        'test': ['pytest', 'pytest-timeout'],
+    },
+    zip_safe=False,
+    entry_points={
+        'console_scripts': [
+            'vlm-ros = vlm_ros.cli.main:main',
+            *(f'{name} = vlm_ros.nodes.{name}:main' for name in nodes),
+        ],
+    },
+)
