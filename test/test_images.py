@@ -349,7 +349,7 @@ def test_exif_orientation_is_applied(orientation, turns):
 @pytest.mark.filterwarnings('ignore:Corrupt EXIF data')
 def test_truncated_pictures(extension, share):
     whole = picture(PHOTO, extension)
-    with pytest.raises(ImageError, match='truncated or damaged|no picture of a known format'):
+    with pytest.raises(ImageError, match=r'truncated or damaged|no picture of a known format'):
         images.decode_compressed(whole[: int(len(whole) * share)])
 
 

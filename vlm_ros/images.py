@@ -241,7 +241,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _check_layout(layout: _Layout, width: int, height: int, encoding: str) -> None:
-    if width % 2 and 'width' in layout.even or height % 2 and 'height' in layout.even:
+    if (width % 2 and 'width' in layout.even) or (height % 2 and 'height' in layout.even):
         raise ImageError(f'{encoding} needs an even {layout.even}, got {width}x{height}')
     if min(width, height) < layout.min_side:
         raise ImageError(

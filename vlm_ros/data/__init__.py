@@ -1,0 +1,1 @@
+"""Images and recordings from outside: photographs, videos, cameras, streams, datasets."""

@@ -1,0 +1,122 @@
+"""One way to read every source of images: photographs, folders, videos, cameras, streams."""
+
+import os
+from pathlib import Path
+import re
+from urllib.parse import unquote, urlsplit
+
+import cv2
+
+from vlm_ros.data.frames import Frame, Media
+from vlm_ros.data.photographs import (
+    OnSkipped,
+    Photographs,
+    photographs_in,
+    SAMPLE_PREFIX,
+    samples,
+    SUFFIXES,
+)
+from vlm_ros.data.video import Video
+from vlm_ros.errors import SourceError
+
+__all__ = ['Frame', 'Media', 'check_source', 'open_media']
+
+SCHEMES = ('rtsp', 'rtsps', 'http', 'https', 'rtmp', 'rtp', 'srt', 'udp', 'tcp')
+"""The addresses that are taken for streams."""
+
+
+def open_media(
+    source: str, *, loop: bool = False, every: int = 1, on_skipped: OnSkipped | None = None
+) -> Media:
+    """Open a source of images.
+
+    Args:
+        source: A photograph; a folder of photographs; a video; the index of a camera (`0`) or its
+            device (`/dev/video0`); an address (`rtsp://…`, `http://…`); or `sample:` for the
+            photographs that scikit-image and scikit-learn bring, `sample:chelsea` for one.
+        loop: Whether to start again at the end, for ever; live sources have no end.
+        every: Yield each so-many-th frame only.
+        on_skipped: Told of each photograph of several that cannot be read; logged by default.
+
+    Returns:
+        The frames, to be iterated inside a `with`.
+
+    Raises:
+        SourceError: There is no such source, or it cannot be opened. Iterating raises it where
+            the source breaks off, or none of its photographs can be read.
+    """
+    if every < 1:
+        raise SourceError(f'every must be 1 or more, got {every}')
+    check_source(source)
+    if source.startswith(SAMPLE_PREFIX):
+        photographs = samples(source[len(SAMPLE_PREFIX) :])
+        return Photographs(source, photographs, loop=loop, every=every, on_skipped=on_skipped)
+    if (camera := _camera(source)) is not None:
+        return Video(source, camera, every=every)
+    if _scheme(source):
+        public = _without_password(source)
+        return Video(public, source, is_network=True, loop=loop, every=every)
+    path = _path(source)
+    if path.is_dir():
+        photographs = photographs_in(path)
+    elif _is_photograph(path):
+        photographs = [(source, path)]
+    else:
+        return Video(source, str(path), loop=loop, every=every)
+    return Photographs(source, photographs, loop=loop, every=every, on_skipped=on_skipped)
+
+
+def check_source(source: str) -> None:
+    """See that a source is there, as far as that can be seen without opening it.
+
+    Raises:
+        SourceError: There is no such file, folder, sample or kind of address.
+    """
+    if not source.strip():
+        raise SourceError('the source is empty; give a photograph, a folder, a video or a camera')
+    if source.startswith(SAMPLE_PREFIX):
+        samples(source[len(SAMPLE_PREFIX) :])
+    elif _scheme(source) and _scheme(source) not in SCHEMES:
+        raise SourceError(
+            f'{_without_password(source)} cannot be opened: the address must start with '
+            f'{"://, ".join(SCHEMES)}://'
+        )
+    elif not _scheme(source) and _camera(source) is None:
+        path = _path(source)
+        if not path.exists():
+            raise SourceError(
+                f'there is no file or folder {source}; a source can also be a camera (0), an '
+                'address (rtsp://...) or sample:'
+            )
+        if not os.access(path, os.R_OK):
+            raise SourceError(f'no permission to read {source}')
+        if not path.is_file() and not path.is_dir():
+            raise SourceError(f'{source} is neither a file nor a folder')
+
+
+def _scheme(source: str) -> str:
+    """Return the scheme of an address in lower case; empty for everything else."""
+    match = re.match(r'([A-Za-z][A-Za-z0-9+.-]*)://', source)
+    return match[1].lower() if match and match[1].lower() != 'file' else ''
+
+
+def _camera(source: str) -> int | None:
+    """Return the index of a camera, which `/dev/v4l/by-id/...` and the like link to."""
+    if source.startswith('/dev/'):
+        source = os.path.realpath(source).removeprefix('/dev/video')
+    return int(source) if re.fullmatch(r'[0-9]{1,4}', source) else None
+
+
+def _path(source: str) -> Path:
+    if source.lower().startswith('file://'):
+        return Path(unquote(urlsplit(source).path))
+    return Path(source).expanduser()
+
+
+def _is_photograph(path: Path) -> bool:
+    # By name too, so that a damaged photograph is reported as one.
+    return path.suffix.lower() in SUFFIXES or bool(cv2.haveImageReader(str(path)))
+
+
+def _without_password(address: str) -> str:
+    return re.sub(r'(://[^/@:]*):[^/@]*@', r'\1:***@', address)
