@@ -78,7 +78,8 @@ _STATES = _words(
     'open closed shut empty full broken dirty clean wet dry hot cold warm new old young lit unlit'
     ' asleep awake alive dead busy free ready damaged intact folded locked unlocked hidden lost'
     ' missing parked painted bare sharp blunt soft hard heavy loose tight safe dangerous burning'
-    ' fallen overturned stuck blocked available occupied upright'
+    ' fallen overturned stuck blocked available occupied upright ajar alone drunk ill sick injured hurt unconscious aware present'
+    ' visible operational functional active inactive idle online offline pregnant flammable edible'
 )
 _SIZES = _words(
     'big small large huge tiny little tall short long wide narrow thick thin high low deep shallow'
@@ -205,6 +206,11 @@ def is_participle(word: str) -> bool:
     if word.endswith('ing'):
         return len(word) > 4 and word not in NOUNS_IN_ING
     return word.endswith('ed') and len(word) > 3 and word not in NOUNS_IN_ED
+
+
+def is_adverb(word: str) -> bool:
+    """Tell whether a word has the form of `slowly` and is no known noun or adjective."""
+    return len(word) > 4 and word.endswith('ly') and word not in NOUNS_IN_LY
 
 
 def number_value(word: str) -> int | None:

@@ -165,7 +165,9 @@ def _role(
         return 'name' if names_next and not _is_hand_side(words, index) else 'break'
     if word == 'hand' and index and _is_hand_side(words, index - 1):
         return 'break'
-    if word in lexicon.BREAKS or (word in lexicon.COLLECTIVES and following == 'of'):
+    if word in lexicon.BREAKS or lexicon.is_adverb(word):
+        return 'break'
+    if word in lexicon.COLLECTIVES and following == 'of':
         return 'break'
     if word in lexicon.IMAGE_WORDS and not names_next and not run:
         previous = words[index - 1].word if index else ''
@@ -186,6 +188,7 @@ def _ends_name(word: str) -> bool:
     """Tell whether a word can be no part of a name, whatever stands around it."""
     return (
         word in lexicon.BREAKS
+        or lexicon.is_adverb(word)
         or word in lexicon.DETERMINERS
         or word in lexicon.CERTAIN_VERBS - lexicon.ATTRIBUTES
         or lexicon.number_value(word) is not None

@@ -1,0 +1,315 @@
+"""The parts of a question or a statement: the things it speaks of and what it says of them.
+
+Everything here works on plain text as `plain_text` makes it: lower case, contractions written out,
+commas as words of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import re
+from typing import NamedTuple
+
+from vlm_ros import lexicon
+from vlm_ros.phrases import noun_phrases, Phrase
+from vlm_ros.spatial import Place, place_named, Relation
+from vlm_ros.tokens import tokens
+
+GENERIC_NAMES = frozenset('thing object item obstacle stuff'.split())
+"""Names that any thing answers to."""
+SCENES = frozenset(
+    'room kitchen bathroom bedroom office street road floor ground wall ceiling sky pavement sidewalk'
+    ' grass garden yard field city town country world beach park forest warehouse hallway corridor'
+    ' lobby intersection highway environment area surroundings workspace place air scene space'
+    ' street lane horizon'.split()
+)
+"""What a picture is taken in or of, which has no box to look for."""
+ABSTRACT = frozenset(
+    'colour color size shape type kind sort name number amount count position location time day'
+    ' date weather season temperature material brand model make breed species age gender sex height'
+    ' width length depth distance direction speed state status condition situation problem issue'
+    ' reason purpose difference relationship mood expression activity action event word text letter'
+    ' title language answer question idea way case fact order style design pattern price cost'
+    ' quality resolution hurry danger meaning whole lot motion movement noise sound chance role job'
+    ' nationality name emotion one ones other others left right point view look rest majority'
+    ' anything something nothing everything content emergency mess'.split()
+)
+"""Names of what cannot be seen by itself."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that a text speaks of.
+
+    Attributes:
+        name: The name to look for, in the singular.
+        described: The name with all that is said of it, such as `red car`, `glass of water`.
+        presupposed: Whether the text takes for granted that it is there.
+        low: The least number there must be for a yes.
+        high: The most; None for no limit.
+        plural: Whether the text speaks of several.
+        shorter: The name without its last words, where those may be an unknown verb or adjective
+            that was taken for a part of it (`door ajar`); empty where they cannot.
+    """
+
+    name: str
+    described: str
+    presupposed: bool = False
+    low: int = 1
+    high: int | None = None
+    plural: bool = False
+    shorter: str = ''
+
+    @property
+    def plain(self) -> bool:
+        """Whether its name is all that is said of it, so that a detector can tell."""
+        return self.described == self.name
+
+    @property
+    def generic(self) -> bool:
+        """Whether anything would be one."""
+        return self.name in GENERIC_NAMES
+
+
+class Things(NamedTuple):
+    """Things in a row; `either` when they are joined by `or`."""
+
+    things: tuple[Thing, ...]
+    either: bool
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is said of things.
+
+    Attributes:
+        place: The part of the picture that they are in.
+        relation: How they stand to the references.
+        references: What the relation refers to.
+        unchecked: The words of a condition that boxes cannot show; empty where there is none.
+    """
+
+    place: Place | None = None
+    relation: Relation | None = None
+    references: tuple[Thing, ...] = ()
+    unchecked: str = ''
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is said."""
+        return self.place is None and self.relation is None and not self.unchecked
+
+
+_IS_BEFORE = frozenset(
+    'what where who there it that this here how he she when why which everything something'.split()
+)
+_WRITTEN_OUT = {"'re": 'are', "'m": 'am', "'ve": 'have', "'ll": 'will', "'d": 'would'}
+_BODIES = (
+    (re.compile(r'\b(?:anyone|anybody|someone|somebody)(?: else)?\b'), 'a person'),
+    (re.compile(r'\b(?:nobody|no one|no-one)(?: else)?\b'), 'no person'),
+    (re.compile(r'\b(?:everyone|everybody)(?: else)?\b'), 'the people'),
+    (re.compile(r'\b(?:anything|something)(?: else)?\b'), 'a thing'),
+    (re.compile(r'\bnothing(?: else)?\b'), 'no thing'),
+)
+
+
+def plain_text(text: str) -> str:
+    """Write a text in lower case, contractions in full, every other mark as a comma."""
+    written: list[str] = []
+    words = tokens(text)
+    for index, token in enumerate(words):
+        if token.after_mark and written:
+            written.append(',')
+        following = words[index + 1].word if index + 1 < len(words) else ''
+        if token.word == "'s" and written:
+            verb = written[-1] in _IS_BEFORE or _follows_is(following)
+            if verb:
+                written.append('is')
+            else:
+                written[-1] += "'s"
+        else:
+            written.append(_WRITTEN_OUT.get(token.word, token.word))
+    plain = ' '.join(written)
+    for pattern, replacement in _BODIES:
+        plain = pattern.sub(replacement, plain)
+    return plain
+
+
+def _follows_is(word: str) -> bool:
+    # `the cat's on the sofa`, but `the cat's red collar`.
+    return (
+        word in lexicon.PREPOSITIONS
+        or word in lexicon.ARTICLES | lexicon.DEFINITES | {'not'}
+        or (lexicon.is_participle(word) and word.endswith('ing'))
+    )
+
+
+_JOINERS = frozenset({'and', 'or', ',', '&', 'plus', 'nor'})
+_LEADING = _JOINERS | lexicon.DETERMINERS | lexicon.COLLECTIVES | frozenset(
+    'both either neither exactly only just precisely at least most than of about'.split()
+)
+_BOUND = re.compile(
+    r'(?P<bound>at least|at most|more than|less than|fewer than|exactly|only|just|precisely)?'
+    r' ?(?P<number>\S+)$'
+)
+_UNBOUND = frozenset('another enough less fewer more much many most about hundreds dozens'.split())
+_NEGLIGIBLE = frozenset('single visible other certain different whole various only'.split())
+
+
+def read_things(text: str) -> Things | None:
+    """Read a text that is nothing but things in a row; None when it is more, or less, than that."""
+    things: list[Thing] = []
+    either = False
+    end = 0
+    for phrase in noun_phrases(text):
+        lead = text[end : phrase.start].split()
+        end = phrase.end
+        if things and lead == ['of']:
+            things[-1] = _with_contents(things[-1], phrase)
+            continue
+        if not _LEADING.issuperset(lead) and not _are_numbers(lead):
+            return None
+        if things and not _JOINERS.intersection(lead):
+            return None
+        thing = _thing(phrase, [word for word in lead if word not in _JOINERS])
+        if thing is None:
+            return None
+        things.append(thing)
+        either = either or 'or' in lead
+    if not things or text[end:].strip(' ,'):
+        return None
+    return Things(tuple(things), either)
+
+
+def _are_numbers(lead: Sequence[str]) -> bool:
+    return all(word in _LEADING or lexicon.number_value(word) is not None for word in lead)
+
+
+def _with_contents(thing: Thing, contents: Phrase) -> Thing:
+    return Thing(**{**vars(thing), 'described': f'{thing.described} of {contents.name}'})
+
+
+def _thing(phrase: Phrase, lead: Sequence[str]) -> Thing | None:
+    """Make a thing of a phrase and the words before it; None when they limit it some other way."""
+    bounds = _bounds(lead, phrase.plural)
+    if bounds is None:
+        return None
+    return Thing(
+        name=phrase.head,
+        described=described(phrase),
+        presupposed=is_definite(phrase),
+        low=bounds[0],
+        high=bounds[1],
+        plural=phrase.plural,
+    )
+
+
+def described(phrase: Phrase) -> str:
+    """Return the attributes and the head, without attributes that anything in view has."""
+    attributes = [word for word in phrase.attributes if word not in _NEGLIGIBLE]
+    return ' '.join((*attributes, phrase.head))
+
+
+def is_definite(phrase: Phrase) -> bool:
+    """Tell whether a phrase takes its thing for granted: `the`, `my`, `all`, somebody's."""
+    words = set(phrase.determiner.split())
+    return bool(words & (lexicon.DEFINITES | {"'s", 'all', 'both', 'each', 'every'}))
+
+
+def _bounds(lead: Sequence[str], plural: bool) -> tuple[int, int | None] | None:
+    """Return the least and the most that words such as `at least two` allow."""
+    words = [word for word in lead if word not in lexicon.DEFINITES | {'all', 'any', 'some'}]
+    if 'no' in words or 'neither' in words or 'zero' in words or '0' in words:
+        return 0, 0
+    if 'both' in words:
+        return 2, 2
+    if words[:2] in (['a', 'couple'], ['a', 'pair']) or words == ['couple', 'of']:
+        return 2, None
+    if 'several' in words or 'few' in words:
+        return 2, None
+    match = _BOUND.search(' '.join(words))
+    number = lexicon.number_value(match['number']) if match else None
+    if match is None or number is None:
+        return None if _UNBOUND.intersection(words) else (1, None)
+    limits: dict[str | None, tuple[int, int | None]] = {
+        'at least': (number, None),
+        'more than': (number + 1, None),
+        'at most': (0, number),
+        'less than': (0, max(0, number - 1)),
+        'fewer than': (0, max(0, number - 1)),
+    }
+    return limits.get(match['bound'], (number, number))
+
+
+def split_subject(text: str) -> tuple[Things, str] | None:
+    """Split a text into the things at its beginning and the rest."""
+    ends = [phrase.end for phrase in noun_phrases(text)]
+    for end in reversed(ends[:8]):
+        things = read_things(text[:end])
+        if things is not None:
+            rest = text[end:]
+            return None if rest.startswith("'s") else (things, rest.strip(' ,'))
+    return None
+
+
+_RELATIONS = (
+    (r'(?:(?:to|on|at|toward|towards) )?(?:the |its )?(?:far |immediate )?left(?:[ -]hand)?'
+     r'(?: side)? (?:of|from)', Relation.LEFT_OF),
+    (r'(?:(?:to|on|at|toward|towards) )?(?:the |its )?(?:far |immediate )?right(?:[ -]hand)?'
+     r'(?: side)? (?:of|from)', Relation.RIGHT_OF),
+    (r'(?:directly |right )?in front of|ahead of|before', Relation.IN_FRONT_OF),
+    (r'(?:directly |right )?behind|in back of|at the back of', Relation.BEHIND),
+    (r'on (?:the )?top of|on the surface of|upon|atop|on', Relation.ON),
+    (r'(?:directly |right )?(?:underneath|under|beneath)', Relation.UNDER),
+    (r'(?:directly |right )?above|over|higher than', Relation.ABOVE),
+    (r'(?:directly |right )?below|lower than', Relation.BELOW),
+    (r'inside of|inside|within|in', Relation.IN),
+    (r'(?:right )?(?:next to|near to|near|beside|close to|alongside|adjacent to|by)', Relation.NEAR),
+    (r'in between|between', Relation.BETWEEN),
+)  # fmt: skip
+_RELATION = re.compile(
+    '(?:' + '|'.join(f'({words})' for words, _ in _RELATIONS) + r')(?= (?P<reference>.+)$)'
+)
+_PLACE = re.compile(
+    r'(?:(?:somewhere )?(?:on|in|at|to|toward|towards|near) (?:the )?)?(?:very |far |extreme )?'
+    r'(?P<words>(?:(?:upper|lower|top|bottom|left-hand|right-hand|left|right|middle|center|centre'
+    r'|central)[ -]?)+)(?:hand ?)?(?:side|half|part|corner|edge|third|portion|area|region|end)?$'
+)
+# What nobody can do without the thing; whether it is done, boxes do not show.
+_CONTACT = re.compile(
+    r'(?:wearing|wears?|holding|holds?|carrying|carries|carry|riding|rides?|pushing|pulling|driving'
+    r'|with|using|eating|kicking|throwing|touching|hugging|walking with'
+    r'|(?:sitting|standing|lying|leaning|sleeping|parked|stopped|walking|waiting) (?:on|in|at|by|near'
+    r'|behind|under|next to|in front of|against|beside)) (?P<reference>.+)$'
+)
+_NEUTRAL = re.compile(
+    r'^(?:,|and|that|which|who|is|are|was|were|located|situated|placed|positioned|found|visible|seen'
+    r'|shown|somewhere|currently|now|still|also|directly|anywhere|present)(?= |$) ?'
+)
+
+
+def read_condition(text: str) -> Condition:
+    """Read what is said of things: a place, a relation, or words that boxes cannot show."""
+    rest = text.strip(' ,')
+    while match := _NEUTRAL.match(rest):
+        rest = rest[match.end() :]
+    if not rest or rest in ('there', 'here'):
+        return Condition()
+    if (match := _PLACE.match(rest)) and (place := place_named(match['words'].replace('-', ' ').split())):
+        return Condition(place=place)
+    if match := _RELATION.match(rest):
+        relation = next(_RELATIONS[i][1] for i, words in enumerate(match.groups()) if words)
+        references = read_things(match['reference'])
+        if references is not None and not references.either and _can_refer(references.things):
+            return Condition(relation=relation, references=references.things)
+    if match := _CONTACT.match(rest):
+        held = read_things(match['reference'])
+        if held is not None and not held.either and _can_refer(held.things):
+            return Condition(references=held.things, unchecked=rest)
+    return Condition(unchecked=rest)
+
+
+def _can_refer(references: Sequence[Thing]) -> bool:
+    return all(
+        thing.name not in SCENES | ABSTRACT and not thing.generic and thing.low > 0
+        for thing in references
+    )

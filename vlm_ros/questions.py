@@ -1,0 +1,337 @@
+"""What a question or a statement about an image asks for.
+
+`parse` reads English by patterns: an opening tells the kind (`how many`, `where is`, `is there`),
+noun phrases tell the things, and what is left over is a condition that boxes can show (a relation,
+a part of the picture) or one that they cannot (`open`, `wearing a hat`). A text that fits no
+pattern is open: only the things it takes for granted are known. Nothing is guessed, so an unknown
+way of asking makes an open question, not a wrong one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+import enum
+import re
+
+from vlm_ros import lexicon
+from vlm_ros.clauses import (
+    ABSTRACT,
+    Condition,
+    described,
+    GENERIC_NAMES,
+    is_definite,
+    plain_text,
+    read_condition,
+    read_things,
+    SCENES,
+    split_subject,
+    Thing,
+)
+from vlm_ros.phrases import noun_phrases
+
+
+class Kind(enum.Enum):
+    """What sort of answer is asked for."""
+
+    EXISTENCE = 'existence'
+    """Yes or no: is something there, at a place, so many times."""
+    CHOICE = 'choice'
+    """Which of the things it is: `is it a cat or a dog?`."""
+    COUNT = 'count'
+    LOCATION = 'location'
+    INVENTORY = 'inventory'
+    """What is there, in all or at a place."""
+    OPEN = 'open'
+    """Anything else."""
+    REFUSED = 'refused'
+    """An order to disregard the image."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a text asks for.
+
+    Attributes:
+        kind: What sort of answer.
+        things: What it asks about; for an open question, all that it names.
+        either: Whether one of the things is enough for a yes.
+        condition: What is said of the things.
+        yes_no: Whether yes or no answers it.
+        english: Whether the text reads as English at all.
+    """
+
+    kind: Kind
+    things: tuple[Thing, ...] = ()
+    either: bool = False
+    condition: Condition = field(default_factory=Condition)
+    yes_no: bool = False
+    english: bool = True
+
+    @property
+    def negated(self) -> bool:
+        """Whether it asks for the absence of something, so that yes and no would mislead."""
+        return any(thing.high == 0 for thing in self.things)
+
+
+_IMAGE = (
+    r'(?:picture|image|photo|photograph|scene|view|frame|video|camera image|camera view|camera feed'
+    r'|feed|camera|shot|screenshot|snapshot|screen|field of view|room|area|environment'
+    r'|surroundings|workspace|vicinity)'
+)
+_THE = r'(?:the|this|that|your|my|our|its|these|those)'
+_VIEW = re.compile(
+    rf'\b(?:(?:in|on|of|from|within|inside|at|to|through|for) {_THE} (?:current |whole |entire '
+    rf'|given |same )?{_IMAGE}s?|in (?:sight|view|shot|frame)|in front of (?:you|me|us|the camera'
+    r'|the robot)|ahead of (?:you|me|us|the robot)|(?:right )?now|at the moment|at present|currently'
+    r'|at all|(?:over |right )?here|around (?:you|us|me)|please|anywhere|for me|nearby$|around$'
+    r'|at this (?:moment|time)|yes or no)\b'
+)
+_OPENERS = re.compile(
+    r'^(?:please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|tell me'
+    r'|let me know|say|answer(?: with)?(?: only)?|do you know|do you think|would you say|i wonder'
+    r'|i am wondering|(?:can|could|would|will) you (?:tell|inform) (?:me|us)|look and|make sure'
+    r'|(?:can|could|would|will) you(?= (?:count|locate|point|show|describe|list|check|find out|say)\b)'
+    r'|(?:i|we) (?:want|need|would like) to (?:know|find out|see)'
+    r'|(?:check|verify|confirm|determine|find out|see|look|examine)(?= (?:if|whether|that)\b)'
+    r'|is it (?:true|the case|correct|right|possible)(?= that\b)|it is true(?= that\b)'
+    r'|according to the (?:image|picture|photo)|based on the (?:image|picture|photo))(?: |$)'
+)
+_EMBEDDED = re.compile(r'^(?:if|whether|that) ')
+_YES_NO = re.compile(
+    r'^(?:is|are|was|were|am|do|does|did|has|have|can|could|will|would|should|may|might) '
+)
+_REFUSED = re.compile(
+    r'^(?:please )?(?:ignore|disregard|forget|pretend)\b'
+    r'|\b(?:say|answer|reply|respond)(?: with)?(?: only)? (?:yes|no|true|false)\b(?! or )'
+    r'|\b(?:ignore|disregard|forget) (?:all|any|the|your|every|previous)\b.*\b(?:image|picture'
+    r'|instructions?|prompt|rules?)\b'
+)
+# Grammar words of other languages in Latin script that are no English words.
+_FOREIGN = frozenset(
+    'der das ist ein eine einen wo und nicht gibt es wie viele sind welche farbe auf dem den le la les'
+    ' un une est que el los las una hay donde dónde qué quel quelle où il combien cuántos cuantos en'
+    ' et y de del dov dove quanti sono che è het een hoeveel waar zijn er onde há está esta quantos'
+    ' o um uma gdzie jest co ile nerede var kaç hvor er en et mange finns var hur många missä onko'
+    ' montako mitä sur dans vois vedi ves siehst du voyez'.split()
+) - frozenset({'a'})
+
+_SEE = (
+    r'(?:see|spot|detect|notice|recognize|recognise|make out|identify|observe|perceive|have|find'
+    r'|locate|view)'
+)
+_EYES = r'(?:you|i|we|the robot|the camera|the model|they|one)'
+_SHOW = r'(?:show|contain|depict|include|have|has|display|feature)s?'
+_GENERIC = r'(?:(?:all )?(?:the )?(?:different )?(?:kinds? of |types? of )?(?:objects?|things?|items?))'
+
+
+def parse(text: str) -> Question:
+    """Read what a question or a statement asks for; what is not understood is open."""
+    plain = plain_text(text)
+    if not _is_english(plain):
+        return Question(Kind.OPEN, english=False)
+    if _REFUSED.search(plain):
+        return Question(Kind.REFUSED)
+    return _parse_plain(plain)
+
+
+def _is_english(plain: str) -> bool:
+    words = plain.replace(',', ' ').split()
+    if not all(lexicon.is_latin(word) for word in words):
+        return False
+    known = lexicon.BREAKS | lexicon.DETERMINERS
+    return any(word in known - _FOREIGN for word in words) or _FOREIGN.isdisjoint(words)
+
+
+def _parse_plain(plain: str) -> Question:
+    stripped = _VIEW.sub(' ', plain)
+    rest = _tidy(stripped)
+    while match := _OPENERS.match(rest):
+        rest = _tidy(rest[match.end() :])
+    embedded = _EMBEDDED.match(rest)
+    if embedded:
+        rest = rest[embedded.end() :]
+    for pattern, read in _FORMS:
+        match = pattern.match(rest)
+        question = read(match, stripped != plain) if match else None
+        if question is not None:
+            return question
+    asks_yes_no = bool(embedded) or bool(_YES_NO.match(rest))
+    return _open(rest, yes_no=asks_yes_no and ' or ' not in rest)
+
+
+def _tidy(text: str) -> str:
+    return ' '.join(text.split()).strip(' ,')
+
+
+def _existence(match: re.Match[str], in_view: bool) -> Question | None:
+    """Read `a dog`, `two cups and a plate`, `a cup on the table`, `a red car on the left`."""
+    split = split_subject(match['rest'])
+    if split is None or any(thing.name in ABSTRACT for thing in split[0].things):
+        return None
+    (things, either), rest = split
+    # To ask for the dog is not to take it for granted.
+    things = tuple(replace(thing, presupposed=False) for thing in things)
+    question = Question(Kind.EXISTENCE, things, either, read_condition(rest), yes_no=True)
+    return _denied(question, match.groupdict().get('not'))
+
+
+def _denied(question: Question, negation: str | None) -> Question | None:
+    """Turn `there is not a dog` into `there are no dogs`; other negations stay open."""
+    if not negation:
+        return question
+    if len(question.things) == 1 and question.things[0].low == 1:
+        return replace(question, things=(replace(question.things[0], low=0, high=0),))
+    return None
+
+
+def _see(match: re.Match[str], in_view: bool) -> Question | None:
+    if re.match(r'(?:what|who|where|how|which|if|whether|that) ', match['rest']):
+        return _parse_plain(match['rest'])
+    return _existence(match, in_view)
+
+
+def _this_is(match: re.Match[str], in_view: bool) -> Question | None:
+    question = _existence(match, in_view)
+    if question is None or question.negated or not question.either:
+        return question
+    return replace(question, kind=Kind.CHOICE, yes_no=False)
+
+
+_COUNT_TAIL = re.compile(
+    rf'^(?:that )?(?:(?:are|is|were)(?: there| present| visible| shown| seen)?|(?:do|can|did|could)'
+    rf' {_EYES} {_SEE}|(?:can|could) be seen|there are|there is)(?: |$)'
+)
+_OTHER_CLAUSE = re.compile(r'^(?:do|does|did|has|have|can|could|will|would|should|am|and how)\b')
+
+
+def _count(match: re.Match[str], in_view: bool) -> Question | None:
+    split = split_subject(match['rest'])
+    if split is None:
+        return None
+    (things, _), rest = split
+    rest = _COUNT_TAIL.sub('', rest)
+    if _OTHER_CLAUSE.match(rest):
+        return None
+    if any(thing.generic or thing.name in ABSTRACT | SCENES for thing in things):
+        return None
+    things = tuple(replace(thing, presupposed=False) for thing in things)
+    return Question(Kind.COUNT, things, condition=read_condition(rest))
+
+
+def _location(match: re.Match[str], in_view: bool) -> Question | None:
+    things = read_things(match['rest'])
+    if things is None or any(thing.name in ABSTRACT for thing in things.things):
+        return None
+    if any(thing.generic for thing in things.things):
+        return None
+    return Question(
+        Kind.LOCATION, tuple(replace(thing, presupposed=True) for thing in things.things)
+    )
+
+
+def _inventory(match: re.Match[str], in_view: bool) -> Question | None:
+    parts = match.groupdict()
+    things = (Thing('person', 'person', plural=True),) if parts.get('who') == 'who' else ()
+    condition = read_condition(parts.get('rest') or '')
+    if condition.unchecked:
+        return None
+    references = tuple(replace(thing, presupposed=True) for thing in condition.references)
+    return Question(Kind.INVENTORY, things, condition=replace(condition, references=references))
+
+
+def _predication(match: re.Match[str], in_view: bool) -> Question | None:
+    """Read `is the cup left of the laptop`, `the door is open`, `is the dog in view`."""
+    split = split_subject(match['rest'])
+    if split is None or any(thing.name in ABSTRACT | SCENES for thing in split[0].things):
+        return None
+    (things, either), rest = split
+    stated = re.match(r'(?:is|are|was|were)(?: |$)', rest)
+    # Without words of a predicate, as in `is the door ajar`, one has gone into the name.
+    if not rest and not in_view:
+        return None
+    rest = rest[stated.end() :] if stated else rest
+    negation = re.match(r'not(?: |$)', rest)
+    rest = rest[negation.end() :] if negation else rest
+    if ' or ' in rest:
+        parts = [read_condition(part) for part in rest.split(' or ')]
+        places = all(part.place is not None for part in parts)
+        return Question(Kind.LOCATION, things) if places and not negation else None
+    condition = read_condition(rest)
+    if condition == Condition():
+        things = tuple(replace(thing, presupposed=False) for thing in things)
+    elif negation:
+        return None
+    question = Question(Kind.EXISTENCE, things, either, condition, yes_no=True)
+    return _denied(question, negation and negation.group())
+
+
+def _open(rest: str, yes_no: bool) -> Question:
+    """Keep of a text that fits no form only what it takes for granted."""
+    things = {}
+    for phrase in noun_phrases(rest):
+        granted = is_definite(phrase) or rest[: phrase.start].endswith(('which ', 'whose '))
+        if granted and phrase.head not in ABSTRACT | SCENES | GENERIC_NAMES:
+            first, _, more = phrase.head.partition(' ')
+            things.setdefault(
+                phrase.head,
+                Thing(
+                    phrase.head,
+                    described(phrase),
+                    presupposed=True,
+                    plural=phrase.plural,
+                    shorter=first if more else '',
+                ),
+            )
+    return Question(Kind.OPEN, tuple(things.values()), yes_no=yes_no)
+
+
+_Reader = Callable[[re.Match[str], bool], Question | None]
+_FORMS: tuple[tuple[re.Pattern[str], _Reader], ...] = tuple(
+    (re.compile(f'^{pattern}$'), read)
+    for pattern, read in (
+        (r'(?:is|are|was|were) (?:not )?there(?: still| also| currently| even| not)* (?P<rest>.+)',
+         _existence),
+        (r'there (?:is|are|was|were|seems? to be|appears? to be|exists?)(?: still| also)*'
+         r'(?P<not> not)?(?: still| also)* (?P<rest>.+)', _existence),
+        (rf'(?:do|does|did|can|could) (?:not )?{_EYES}(?: not| actually| really| still| also)*'
+         rf' {_SEE} (?P<rest>.+)', _see),
+        (rf'(?:has|have) {_EYES} (?:seen|found|spotted|detected|got|noticed) (?P<rest>.+)', _see),
+        (rf'{_EYES}(?: can| could| do| does)?(?P<not> not)? {_SEE}s? (?P<rest>.+)', _existence),
+        (rf'{_THE} {_IMAGE} (?:does |do )?(?P<not>not )?{_SHOW} (?P<rest>.+)', _existence),
+        (rf'(?:does|do|did) {_THE} {_IMAGE} (?:not )?{_SHOW} (?P<rest>.+)', _existence),
+        (rf'(?:is|are) (?:this|that|it|these) (?:an? )?{_IMAGE}s? of (?P<rest>.+)', _this_is),
+        (rf'(?:this|that|it|these) (?:is|are) (?P<not>not )?(?:an? )?{_IMAGE}s? of (?P<rest>.+)',
+         _this_is),
+        (r'(?:is|are) (?:not )?(?:this|that|it|these|those|they) (?P<rest>(?:an?|any|some) .+)',
+         _this_is),
+        (r'(?:this|that|it|these|those|they) (?:is|are) (?P<not>not )?(?P<rest>(?:an?|some) .+)',
+         _this_is),
+        (r'(?:is there )?any (?:signs?|traces?|evidence) of (?P<rest>.+)', _existence),
+        (r'(?:how many(?: of)?|what is the (?:total |exact )?(?:number|count|amount) of'
+         r'|(?:the )?(?:total )?(?:number|count) of|count(?: up)?(?: all)?(?: of)?|what number of)'
+         r' (?P<rest>.+)', _count),
+        (rf'where (?:(?:can|could|do|did|would|should) {_EYES} {_SEE}|is|are|was|were) (?P<rest>.+?)'
+         r'(?: located| situated| positioned| placed| visible| exactly| to be found)*', _location),
+        (r'where (?P<rest>.+) (?:is|are)', _location),
+        (r'(?:in|on|at|to) (?:which|what) (?:part|corner|area|half|third|side|region|direction'
+         r'|position|location|place) (?:is|are) (?P<rest>.+?)(?: located)?', _location),
+        (r'(?:what|which) side (?:is|are) (?P<rest>.+) on', _location),
+        (r'(?:what is )?the (?:location|position|whereabouts|place) of (?P<rest>.+)', _location),
+        (r'(?:find|locate|show(?: me)?|point (?:to|at|out)|search for|look for) (?P<rest>.+)',
+         _location),
+        (rf'(?P<who>what|who|which)(?: else)?(?: {_GENERIC})? (?:do|does|can|could|did) {_EYES}'
+         rf' {_SEE}(?P<rest> .+)?', _inventory),
+        (rf'(?P<who>what|who|which)(?: else)?(?: {_GENERIC})? (?:can|could) be seen(?P<rest> .+)?',
+         _inventory),
+        (rf'(?:what|which)(?: {_GENERIC})? does {_THE} {_IMAGE} {_SHOW}', _inventory),
+        (rf'(?P<who>what|who|which)(?: else)?(?: {_GENERIC})? (?:is|are)(?: there| visible| present'
+         r'| shown| seen)*(?P<rest> .+)?', _inventory),
+        (r'what (?:is|are) (?:this|that|it|these|those)', _inventory),
+        (rf'(?:what )?(?:{_EYES} (?:can )?{_SEE})', _inventory),
+        (rf'(?:describe|list|name|report|enumerate)(?: me)?(?: everything| what)?(?: {_THE})?'
+         rf'(?: {_IMAGE}| {_GENERIC})?(?: {_EYES} (?:can )?{_SEE}| is there| there is)?(?P<rest> .+)?',
+         _inventory),
+        (r'(?:is|are|was|were) (?:not )?(?P<rest>.+)', _predication),
+        (r'(?P<rest>.+ (?:is|are|was|were)(?: .+)?)', _predication),
+        (r'(?P<rest>.+)', _existence),
+    )
+)  # fmt: skip

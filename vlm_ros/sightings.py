@@ -1,0 +1,170 @@
+"""Looking for names in one image, and how sure a look is.
+
+Two bars decide. What scores at least the detector's own threshold is there; what scores less than
+a part of it is not; between them nobody can tell. One bar would make a certain answer of a score
+that misses it by a hair.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+import enum
+
+import numpy as np
+
+from vlm_ros import boxes
+from vlm_ros.errors import QuestionError
+from vlm_ros.phrases import Vocabulary
+from vlm_ros.results import Detections
+from vlm_ros.tasks import Detector, Image, Ticket
+
+DOUBT_RATIO = 0.5
+"""The lower bar as a part of the detector's own threshold."""
+LOWER_BAR = 0.1
+"""The lower bar where the detector does not say what its threshold is."""
+SAME_OBJECT_IOU = 0.45
+"""A weak box that overlaps a strong one of its name by this is the same object seen again."""
+
+
+class Presence(enum.Enum):
+    """Whether something is in view."""
+
+    PRESENT = 'present'
+    DOUBTFUL = 'doubtful'
+    ABSENT = 'absent'
+    UNRECOGNIZED = 'unrecognized'
+    """The detector has no way to look for it."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a look for one name found.
+
+    Attributes:
+        name: The name.
+        found: Its boxes at or above the upper bar.
+        doubtful: Its boxes between the bars, without those that show a found object again.
+        recognized: Whether the detector can look for the name.
+        lower_bar: The score below which a box was not reported.
+    """
+
+    name: str
+    found: Detections = field(default_factory=Detections)
+    doubtful: Detections = field(default_factory=Detections)
+    recognized: bool = True
+    lower_bar: float = LOWER_BAR
+
+    @property
+    def presence(self) -> Presence:
+        """Whether the name is in view."""
+        if len(self.found):
+            return Presence.PRESENT
+        if not self.recognized:
+            return Presence.UNRECOGNIZED
+        return Presence.DOUBTFUL if len(self.doubtful) else Presence.ABSENT
+
+    @property
+    def absence_confidence(self) -> float:
+        """How sure it is that there is no other one: 1 less the best score one can have had."""
+        best = float(self.doubtful.scores.max()) if len(self.doubtful) else self.lower_bar
+        return 1.0 - max(best, self.lower_bar)
+
+
+class Observer:
+    """Looks at one image, at most once for a name.
+
+    Args:
+        detector: What looks; without one every name is unrecognized.
+        image: `(H, W, 3)` uint8 RGB.
+        region_xyxy: Only boxes whose centre lies in it count; pixels of the image, None for all.
+        score_threshold: The upper bar; None for the detector's own, which it may tell as an
+            attribute `score_threshold`. A detector that does not is asked twice: at its own
+            threshold, and at `LOWER_BAR` for the names that were not found.
+        ticket: Checked before every look.
+
+    Raises:
+        QuestionError: The region is no box, or lies outside the image.
+    """
+
+    def __init__(
+        self,
+        detector: Detector | None,
+        image: Image,
+        *,
+        region_xyxy: Sequence[float] | None = None,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> None:
+        self.image = image
+        self.resolution_wh = (int(image.shape[1]), int(image.shape[0]))
+        self.region_xyxy = _clipped_region(region_xyxy, self.resolution_wh)
+        self.ticket = ticket or Ticket()
+        self._detector = detector
+        if score_threshold is None:
+            score_threshold = getattr(detector, 'score_threshold', None)
+        self._upper_bar = score_threshold
+        self._sightings: dict[str, Sighting] = {}
+
+    def look(self, names: Iterable[str]) -> dict[str, Sighting]:
+        """Look for names in one call; each comes back with its sighting."""
+        wanted = list(dict.fromkeys(names))
+        new = {name.casefold(): name for name in wanted if name.casefold() not in self._sightings}
+        if new:
+            self.ticket.check()
+            for sighting in self._first_look(tuple(new.values())):
+                self._sightings[sighting.name.casefold()] = sighting
+        return {name: self._sightings[name.casefold()] for name in wanted}
+
+    def _first_look(self, names: tuple[str, ...]) -> list[Sighting]:
+        if self._detector is None:
+            return [Sighting(name, recognized=False) for name in names]
+        upper = self._upper_bar
+        lower = LOWER_BAR if upper is None else DOUBT_RATIO * upper
+        strong = self._detect(names, None if upper is None else lower)
+        weak = strong
+        if upper is not None:
+            strong = strong[strong.scores >= upper]
+        else:
+            found = {*strong.labels, *strong.unrecognized}
+            missing = tuple(name for name in names if name not in found)
+            self.ticket.check()
+            weak = self._detect(missing, lower) if missing else strong[:0]
+        return [_sighting(name, strong, weak, lower) for name in names]
+
+    def _detect(self, names: tuple[str, ...], score_threshold: float | None) -> Detections:
+        assert self._detector is not None
+        detections = self._detector.detect(
+            self.image, Vocabulary(names), score_threshold=score_threshold, ticket=self.ticket
+        )
+        if self.region_xyxy is None:
+            return detections
+        left, top, right, bottom = self.region_xyxy
+        centres = (detections.xyxy[:, :2] + detections.xyxy[:, 2:]) / 2
+        inside = (centres >= (left, top)).all(axis=1) & (centres < (right, bottom)).all(axis=1)
+        return detections[inside]
+
+
+def _sighting(name: str, strong: Detections, weak: Detections, lower_bar: float) -> Sighting:
+    found = strong.named(name)
+    doubtful = weak.named(name)
+    again = boxes.iou(doubtful.xyxy, found.xyxy) >= SAME_OBJECT_IOU
+    doubtful = doubtful[~again.any(axis=1)]
+    recognized = name not in strong.unrecognized
+    return Sighting(name, found, doubtful, recognized, lower_bar)
+
+
+def _clipped_region(
+    region_xyxy: Sequence[float] | None, resolution_wh: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    if region_xyxy is None:
+        return None
+    region = np.asarray(region_xyxy, np.float64)
+    if region.shape != (4,) or not np.isfinite(region).all():
+        raise QuestionError('the region must be four numbers: left, top, right, bottom in pixels')
+    if region[2] <= region[0] or region[3] <= region[1]:
+        raise QuestionError('the region is empty: its right and bottom must exceed left and top')
+    width, height = resolution_wh
+    left, top = max(0, int(np.floor(region[0]))), max(0, int(np.floor(region[1])))
+    right, bottom = min(width, int(np.ceil(region[2]))), min(height, int(np.ceil(region[3])))
+    if right <= left or bottom <= top:
+        raise QuestionError(f'the region lies outside the image of {width}x{height} pixels')
+    return left, top, right, bottom
