@@ -1,0 +1,186 @@
+"""The embedded backend: detection, grounding, captions and answers from small networks."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+import os
+
+import numpy as np
+import torch
+
+from vlm_ros.backends.embedded import assets, classes
+from vlm_ros.backends.embedded.caption import compose
+from vlm_ros.backends.embedded.features import FeatureExtractor
+from vlm_ros.backends.embedded.look import Look, look
+from vlm_ros.backends.embedded.minilm import MiniLm
+from vlm_ros.backends.embedded.search import Search
+from vlm_ros.backends.embedded.ssd import SsdMobileNet
+from vlm_ros.backends.embedded.wordnet import WordNet
+from vlm_ros.backends.embedded.words import Readings, Words
+from vlm_ros.backends.weights import locate
+from vlm_ros.errors import BackendError, DeviceError, ModelError, QuestionError
+from vlm_ros.phrases import noun_phrases, Vocabulary
+from vlm_ros.results import Answer, Caption, Detections, PhraseGrounding, PhraseGroundings
+from vlm_ros.tasks import Image, Ticket
+
+DEFAULT_THRESHOLD = 0.4
+"""Below one half, because a probability is shared out among many classes that are alike."""
+MAX_READINGS = 32
+"""Vocabularies that stay read; a question reads a small one of its own."""
+
+
+class EmbeddedBackend:
+    """All four tasks, right after set-up, on a CPU.
+
+    Args:
+        device: Only `cpu`.
+        model: Only the empty name: there is one.
+        threads: CPU threads; 0 for as many as there are cores.
+
+    Raises:
+        DeviceError: The device is not `cpu`.
+        BackendError: There is no such model, or the number of threads is negative.
+        WeightsError: Weights are missing or corrupt.
+    """
+
+    model_id = 'embedded'
+    model_revision = f'{assets.SSD.version}+{assets.EFFICIENTNET.version}'
+    device = 'cpu'
+
+    def __init__(self, *, device: str = 'cpu', model: str = '', threads: int = 0) -> None:
+        if device != 'cpu':
+            raise DeviceError(f'embedded runs on cpu only, not on {device}')
+        if model:
+            raise BackendError(f'embedded has no model {model!r}; leave the model empty')
+        if threads < 0:
+            raise BackendError(f'threads must not be negative, got {threads}')
+        threads = threads or os.cpu_count() or 1
+        torch.set_num_threads(threads)
+        self._ssd = SsdMobileNet(locate(assets.SSD), threads)
+        self._features = FeatureExtractor(locate(assets.EFFICIENTNET))
+        self._wordnet = WordNet(
+            locate(assets.WORDNET_INDEX),
+            locate(assets.WORDNET_DATA),
+            locate(assets.WORDNET_SENSES),
+        )
+        fine = classes.imagenet(self._wordnet)
+        known = classes.openimages(self._wordnet)
+        boxed = tuple(known[label] for label in self._ssd.labels)
+        self._search = Search(_counterparts(boxed, fine))
+        minilm = MiniLm(locate(assets.MINILM), locate(assets.MINILM_TOKENIZER))
+        self._words = Words(fine + boxed, self._wordnet, minilm)
+        self._everyday = Vocabulary(classes.everyday())
+        self._readings: OrderedDict[str, Readings] = OrderedDict()
+        self._seen: tuple[Image, Look] | None = None
+
+    def close(self) -> None:
+        """Forget the last image and what was read."""
+        self._seen = None
+        self._readings.clear()
+
+    def detect(
+        self,
+        image: Image,
+        vocabulary: Vocabulary,
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Detections:
+        """Find what the vocabulary names; what is found for a name does not depend on the others."""
+        ticket = ticket or Ticket()
+        ticket.check()
+        readings = self._read(vocabulary)
+        seen = self._look(image, ticket)
+        ticket.check()
+        threshold = DEFAULT_THRESHOLD if score_threshold is None else score_threshold
+        finds = self._search.find(seen, readings, threshold)
+        names = vocabulary.names
+        labels = [name for name, find in zip(names, finds, strict=True) for _ in find.scores]
+        height, width = image.shape[:2]
+        boxes = np.concatenate([find.boxes for find in finds])
+        scores = np.concatenate([find.scores for find in finds])
+        order = np.argsort(-scores, kind='stable')
+        unknown = (name for name, ok in zip(names, readings.recognized, strict=True) if not ok)
+        return Detections(
+            (boxes * np.array([width, height] * 2, np.float32))[order],
+            scores[order],
+            tuple(labels[i] for i in order),
+            tuple(unknown),
+        )
+
+    def ground(
+        self,
+        image: Image,
+        text: str,
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> PhraseGroundings:
+        """Find what each noun phrase of the text names, by its head noun."""
+        if not text.strip():
+            raise QuestionError('the text is empty; give a phrase or a sentence')
+        phrases = noun_phrases(text)
+        if not phrases:
+            return PhraseGroundings(text, Detections(), ())
+        vocabulary = Vocabulary(tuple(_distinct(phrase.head for phrase in phrases)))
+        found = self.detect(image, vocabulary, score_threshold=score_threshold, ticket=ticket)
+        by_name = {name.casefold(): name for name in vocabulary.names}
+        groundings = []
+        for phrase in phrases:
+            name = by_name[' '.join(phrase.head.split()).casefold()]
+            indices = tuple(i for i, label in enumerate(found.labels) if label == name)
+            scores = tuple(float(found.scores[i]) for i in indices)
+            groundings.append(PhraseGrounding(phrase.text, phrase.span, indices, scores))
+        return PhraseGroundings(text, found, tuple(groundings))
+
+    def caption(self, image: Image, *, prompt: str = '', ticket: Ticket | None = None) -> Caption:
+        """Name what is found of everyday things; the prompt is not followed."""
+        return compose(self.detect(image, self._everyday, ticket=ticket))
+
+    def answer(
+        self,
+        image: Image,
+        question: str,
+        *,
+        choices: Sequence[str] = (),
+        ticket: Ticket | None = None,
+    ) -> Answer:
+        """Answer from what is found; what cannot be settled by that gets an abstention."""
+        from vlm_ros.grounded import GroundedAnswerer
+
+        if not question.strip():
+            raise QuestionError('the question is empty')
+        return GroundedAnswerer(self).answer(image, question, choices=choices, ticket=ticket)
+
+    def _read(self, vocabulary: Vocabulary) -> Readings:
+        key = vocabulary.vocabulary_id
+        if key not in self._readings:
+            self._readings[key] = self._words.read(vocabulary.names)
+            if len(self._readings) > MAX_READINGS:
+                self._readings.popitem(last=False)
+        self._readings.move_to_end(key)
+        return self._readings[key]
+
+    def _look(self, image: Image, ticket: Ticket) -> Look:
+        # The copy makes it safe: a caller may fill the same array with the next frame.
+        if self._seen is not None and np.array_equal(self._seen[0], image):
+            return self._seen[1]
+        try:
+            seen = look(image, self._ssd, self._features, ticket)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f'embedded failed on an image of {image.shape}: {error}') from error
+        self._seen = image.copy(), seen
+        return seen
+
+
+def _counterparts(
+    boxed: Sequence[classes.Class], fine: Sequence[classes.Class]
+) -> np.ndarray:
+    """Which fine classes are kinds of which box classes: `(B, F)` float32 of 0 and 1."""
+    return np.array(
+        [[any(own in item.kinds for own in box.synsets) for item in fine] for box in boxed],
+        np.float32,
+    )
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    return list({name.casefold(): name for name in names}.values())

@@ -1,0 +1,105 @@
+"""One look at an image: everything the networks say about it, whatever it is asked for later."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlm_ros.backends.embedded.features import FeatureExtractor, Level, SCALES_PX
+from vlm_ros.backends.embedded.ssd import SsdMobileNet
+from vlm_ros.boxes import FloatArray, non_max_suppression
+from vlm_ros.tasks import Image, Ticket
+
+MIN_BOX_SCORE = 0.15
+"""Boxes whose best class scores less are noise; raw scores of true finds are 0.3 and more."""
+MAX_BOXES = 100
+SAME_BOX_IOU = 0.6
+"""What SSD's own non-maximum suppression takes for one thing (https://arxiv.org/abs/1512.02325)."""
+TILE_ASPECT = 1.5
+"""Images longer than this are also looked at in squares: the box network sees every image as a
+square, and a person squeezed to half the width is not one it knows."""
+MAX_TILES = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What was seen.
+
+    Attributes:
+        boxes: `(B, 4)` float32 xyxy, fractions of the image.
+        box_scores: `(B, 23)` float32 in [0, 1], as the box network gives them.
+        box_probabilities: `(B, 1000)` float32, what fills each box.
+        levels: The dense passes, coarse first.
+    """
+
+    boxes: FloatArray
+    box_scores: FloatArray
+    box_probabilities: FloatArray
+    levels: tuple[Level, ...]
+
+
+def look(image: Image, ssd: SsdMobileNet, features: FeatureExtractor, ticket: Ticket) -> Look:
+    """Run both networks; `ticket` is checked between their passes."""
+    found = []
+    for tile in _tiles(image.shape[1], image.shape[0]):
+        ticket.check()
+        found.append(_look_at_tile(image, tile, ssd))
+    boxes = np.concatenate([boxes for boxes, _ in found])
+    scores = np.concatenate([scores for _, scores in found])
+    boxes, scores = _strongest(boxes, scores)
+    levels = []
+    for scale_px in SCALES_PX:
+        ticket.check()
+        levels.append(features.run(image, scale_px))
+    return Look(boxes, scores, _fill(boxes, levels), tuple(levels))
+
+
+def _look_at_tile(
+    image: Image, tile: tuple[int, int, int, int], ssd: SsdMobileNet
+) -> tuple[FloatArray, FloatArray]:
+    """Run the box network on a part of the image; boxes as fractions of the whole."""
+    left, top, right, bottom = tile
+    height, width = image.shape[:2]
+    raw = ssd.run(np.ascontiguousarray(image[top:bottom, left:right]))
+    chosen = raw.scores.max(1) >= MIN_BOX_SCORE
+    boxes, scores = raw.xyxy[chosen], raw.scores[chosen]
+    if (right - left, bottom - top) != (width, height):
+        # A thing that the cut halves is left to the neighbouring tile and the whole image.
+        cut = ((boxes[:, 0] < 0.01) & (left > 0)) | ((boxes[:, 2] > 0.99) & (right < width))
+        cut |= ((boxes[:, 1] < 0.01) & (top > 0)) | ((boxes[:, 3] > 0.99) & (bottom < height))
+        boxes, scores = boxes[~cut], scores[~cut]
+    scale = np.array([right - left, bottom - top] * 2, np.float32)
+    boxes = (boxes * scale + np.array([left, top] * 2)) / np.array([width, height] * 2)
+    return np.clip(boxes, 0, 1).astype(np.float32), scores
+
+
+def _tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """The whole image, and half overlapping squares along a long one."""
+    tiles = [(0, 0, width, height)]
+    side, length = sorted((width, height))
+    if side < length / TILE_ASPECT:
+        count = min(MAX_TILES, 1 + round((length - side) / (side / 2)))
+        for start in np.linspace(0, length - side, count).round().astype(int):
+            box = (start, 0, start + side, side)
+            tiles.append(box if width > height else (box[1], box[0], box[3], box[2]))
+    return [(int(l), int(t), int(r), int(b)) for l, t, r, b in tiles]
+
+
+def _strongest(boxes: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """One box a thing and class: neighbouring anchors find the same."""
+    kept: set[int] = set()
+    for column in range(scores.shape[1]):
+        chosen = np.flatnonzero(scores[:, column] >= MIN_BOX_SCORE)
+        order = non_max_suppression(boxes[chosen], scores[chosen, column], SAME_BOX_IOU)
+        kept.update(int(index) for index in chosen[order])
+    indices = sorted(kept, key=lambda index: -float(scores[index].max()))[:MAX_BOXES]
+    return boxes[indices], scores[indices]
+
+
+def _fill(boxes: FloatArray, levels: list[Level]) -> FloatArray:
+    """What fills each box, on the level where it covers most nearly as many cells as trained."""
+    if not len(boxes):
+        return np.zeros((0, levels[0].logits.shape[2]), np.float32)
+    coarse, fine = (level.pool(boxes) for level in levels)
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    # Halfway, on a logarithmic scale, between an image's area and the fine level's window.
+    return np.where(area[:, None] > 0.5, coarse, fine)
