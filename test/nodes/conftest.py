@@ -10,7 +10,7 @@ import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -27,6 +27,7 @@ class Graph:
         self.shared = Shared()
         self.nodes: list[Node] = []
         self._thread: threading.Thread | None = None
+        self._client_context: rclpy.Context | None = None
 
     def start(self, *make_nodes: Callable[[Shared], Node], **parameters: dict[str, str]) -> None:
         """Start nodes; `parameters` are YAML texts by node name, then by parameter name."""
@@ -41,8 +42,11 @@ class Graph:
             self._executor.add_node(node)
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
-        self.client = rclpy.create_node('client')
-        self._client_executor = SingleThreadedExecutor()
+        # A context of its own, so that everything between the client and the nodes goes over DDS.
+        self._client_context = rclpy.Context()
+        rclpy.init(context=self._client_context)
+        self.client = rclpy.create_node('client', context=self._client_context)
+        self._client_executor = SingleThreadedExecutor(context=self._client_context)
         self._client_executor.add_node(self.client)
         self._images: Any = None
 
@@ -55,6 +59,9 @@ class Graph:
     def stop(self) -> None:
         """End everything."""
         rclpy.try_shutdown()
+        if self._client_context is not None:
+            self.client.destroy_node()
+            self._client_context.try_shutdown()
         if self._thread is not None:
             self._thread.join(TIMEOUT_S)
             assert not self._thread.is_alive()
@@ -86,13 +93,24 @@ class Graph:
         )
         return messages
 
+    def connect(self, topic: str = 'image', msg_type: type = Image) -> None:
+        """Announce a camera and wait until the nodes have followed its reliability."""
+        if self._images is None:
+            self._images = self.client.create_publisher(msg_type, topic, 1)
+            self.spin_until(
+                lambda: any(
+                    info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+                    for info in self.client.get_subscriptions_info_by_topic(
+                        self._images.topic_name
+                    )
+                ),
+                'a subscription',
+            )
+            self.spin_until(self._images.get_subscription_count, 'a connection')
+
     def publish(self, msg: Any, topic: str = 'image') -> None:
         """Publish an image to the nodes, once they listen."""
-        if self._images is None:
-            self._images = self.client.create_publisher(type(msg), topic, 1)
-            self.spin_until(self._images.get_subscription_count, 'a subscription')
-            # The feed follows a reliable publisher by subscribing anew; wait for that.
-            self.spin_for(1.2)
+        self.connect(topic, type(msg))
         self._images.publish(msg)
 
     def stamped(self, **fields: Any) -> Image:
@@ -105,6 +123,7 @@ class Graph:
 
     def show(self, messages: list[Any], msg: Image | None = None) -> Any:
         """Publish an image and return the next message about it."""
+        self.connect()
         msg = msg or self.stamped()
         self.publish(msg)
         return self.spin_until(

@@ -7,6 +7,7 @@ from vlm_ros_interfaces.msg import Caption, ResultStatus
 def test_a_caption_carries_its_image_and_model(graph):
     graph.start(CaptionerNode, captioner={'backend': 'fake', 'camera': 'front'})
     captions = graph.collect(Caption, 'caption')
+    graph.connect()
     msg = graph.stamped()
     caption = graph.show(captions, msg)
     assert caption.status.code == ResultStatus.OK

@@ -32,6 +32,7 @@ def detector(graph):
 
 def test_detections_carry_the_image_header_and_the_names(graph, detector):
     detections, statuses = detector(camera='front')
+    graph.connect()
     msg = graph.stamped()
     found = graph.show(detections, msg)
     assert found.header == msg.header
@@ -155,18 +156,20 @@ def test_no_result_mixes_two_vocabularies(graph, detector):
         graph.publish(graph.stamped())
         graph.call(SetVocabulary, 'set_vocabulary', request)
         graph.show(detections)
-    graph.spin_until(lambda: len(statuses) >= len(detections))
     ids = {Vocabulary(v).vocabulary_id: v for v in names}
-    by_stamp = {str(s.header.stamp): s for s in statuses if s.frames_processed}
+    used = set()
     for found in detections:
-        used = ids[by_stamp[str(found.header.stamp)].provenance.vocabulary_id]
-        assert tuple(d.results[0].hypothesis.class_id for d in found.detections) == used
-    assert {s.provenance.vocabulary_id for s in by_stamp.values()} == set(ids)
+        status = graph.spin_until(lambda f=found: [s for s in statuses if s.header == f.header])[0]
+        used.add(status.provenance.vocabulary_id)
+        labels = tuple(d.results[0].hypothesis.class_id for d in found.detections)
+        assert labels == ids[status.provenance.vocabulary_id]
+    assert used == set(ids)
 
 
 def test_the_newest_image_wins_and_the_dropped_are_counted(graph, detector):
     detections, statuses = detector(backend_options='latency_s=0.3')
-    messages = [graph.stamped() for _ in range(1)]
+    graph.connect()
+    messages = [graph.stamped()]
     graph.publish(messages[0])
     graph.spin_for(0.1)
     for _ in range(10):
@@ -230,7 +233,8 @@ def test_a_model_that_cannot_be_had_is_reported_for_every_image(
 def test_missing_weights_say_what_to_run(graph, detector, tmp_path, monkeypatch):
     monkeypatch.setenv('VLM_ROS_CACHE', str(tmp_path))
     _, statuses = detector(backend='embedded')
-    status = graph.show(statuses).status
+    graph.show(statuses)
+    status = graph.spin_until(lambda: [s for s in statuses if s.frames_processed])[0].status
     assert status.code == ResultStatus.FAILED
     assert 'vlm-ros fetch embedded' in status.message
 

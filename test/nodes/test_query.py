@@ -52,6 +52,7 @@ def names_of(msg):
 
 def test_a_question_is_answered_with_evidence_and_provenance(graph, query):
     call = query(camera='front')
+    graph.connect()
     msg = graph.stamped()
     graph.publish(msg)
     response = call('answer_question')

@@ -44,8 +44,8 @@ class CaptionerNode(Node):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('captioner')
-        self._parameters = Parameters(self, CaptionerParameters)
-        given = self._parameters.values
+        self._settings = Parameters(self, CaptionerParameters)
+        given = self._settings.values
         self._next_s = 0.0
         self._captions = self.create_publisher(Caption, 'caption', 10)
         self._worker = shared.model(given)
@@ -53,12 +53,12 @@ class CaptionerNode(Node):
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.received_s >= self._next_s:
-            self._next_s = frame.received_s + 1.0 / self._parameters.values.max_rate_hz
+            self._next_s = frame.received_s + 1.0 / self._settings.values.max_rate_hz
             self._worker.offer(self.get_fully_qualified_name(), lambda: self._look(frame))
 
     def _look(self, frame: Frame) -> None:
         """Look at one frame; runs on the worker's thread."""
-        values = self._parameters.values
+        values = self._settings.values
         seen = look(
             self._worker,
             frame,

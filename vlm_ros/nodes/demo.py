@@ -15,7 +15,8 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 import yaml
 
-from vlm_ros.errors import VlmRosError
+from vlm_ros.backends.registry import weights_of
+from vlm_ros.errors import InputError, VlmRosError
 from vlm_ros.nodes.demo_client import DemoClient
 from vlm_ros.nodes.demo_report import Report
 from vlm_ros.phrases import Vocabulary
@@ -100,6 +101,9 @@ class _ChainFailed(Exception):  # noqa: N818 - never leaves this module
 def _check(args: argparse.Namespace) -> None:
     from vlm_ros.data.media import open_media  # here, because it loads OpenCV
 
+    if not args.seconds > 0:
+        raise InputError(f'--seconds must be more than 0, got {args.seconds:g}')
+    weights_of(args.backend)
     Vocabulary.parse(args.vocabulary)
     with open_media(args.source):
         pass

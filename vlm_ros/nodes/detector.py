@@ -70,8 +70,8 @@ class DetectorNode(Node):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('detector')
-        self._parameters = Parameters(self, DetectorParameters, self._on_parameters)
-        given = self._parameters.values
+        self._settings = Parameters(self, DetectorParameters, self._on_parameters)
+        given = self._settings.values
         self._vocabulary = Vocabulary(given.vocabulary)
         self._processed = self._dropped = 0
         self._looked_since_heartbeat = False
@@ -93,7 +93,7 @@ class DetectorNode(Node):
 
     def _look(self, frame: Frame) -> None:
         """Look at one frame; runs on the worker's thread."""
-        values, vocabulary = self._parameters.values, self._vocabulary
+        values, vocabulary = self._settings.values, self._vocabulary
         seen = look(
             self._worker,
             frame,
@@ -134,7 +134,7 @@ class DetectorNode(Node):
         looked, self._looked_since_heartbeat = self._looked_since_heartbeat, False
         if looked:
             return
-        values, frame = self._parameters.values, self._feed.newest
+        values, frame = self._settings.values, self._feed.newest
         provenance = conversions.header_to_provenance(frame.header if frame else None)
         provenance = replace(provenance, camera=values.camera)
         if frame is None:
@@ -153,7 +153,7 @@ class DetectorNode(Node):
         self._labels.publish(
             conversions.vocabulary_to_msg(
                 self._vocabulary,
-                self._parameters.values.score_threshold,
+                self._settings.values.score_threshold,
                 self.get_clock().now().to_msg(),
             )
         )
@@ -161,7 +161,7 @@ class DetectorNode(Node):
     def _on_set_vocabulary(
         self, request: SetVocabulary.Request, response: SetVocabulary.Response
     ) -> SetVocabulary.Response:
-        result = self._parameters.set(vocabulary=list(request.vocabulary))
+        result = self._settings.set(vocabulary=list(request.vocabulary))
         response.success = result.successful
         response.message = result.reason
         response.vocabulary_id = self._vocabulary.vocabulary_id

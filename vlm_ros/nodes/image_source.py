@@ -57,8 +57,8 @@ class ImageSourceNode(Node):
 
     def __init__(self) -> None:
         super().__init__('image_source')
-        self._parameters = Parameters(self, ImageSourceParameters)
-        reliability = ReliabilityPolicy[self._parameters.values.reliability.upper()]
+        self._settings = Parameters(self, ImageSourceParameters)
+        reliability = ReliabilityPolicy[self._settings.values.reliability.upper()]
         self._images = self.create_publisher(
             Image, 'image', QoSProfile(depth=1, reliability=reliability)
         )
@@ -77,7 +77,7 @@ class ImageSourceNode(Node):
         super().destroy_node()
 
     def _play(self) -> None:
-        values, logger = self._parameters.values, self.get_logger()
+        values, logger = self._settings.values, self.get_logger()
         count = 0
         try:
             with open_media(values.source, loop=values.loop) as media:
@@ -92,7 +92,7 @@ class ImageSourceNode(Node):
 
     def _show(self, frame: Frame, native_rate_hz: float | None, is_live: bool) -> bool:
         """Publish a frame at the rate, more than once where it is repeated."""
-        values = self._parameters.values
+        values = self._settings.values
         period_s = 1.0 / (values.rate_hz or native_rate_hz or _DEFAULT_RATE_HZ)
         is_photograph = native_rate_hz is None and not is_live
         until_s = time.monotonic() + (values.repeat_s if is_photograph else 0.0)
@@ -109,7 +109,7 @@ class ImageSourceNode(Node):
 
     def _publish(self, frame: Frame) -> None:
         stamp = self.get_clock().now().to_msg()
-        header = Header(stamp=stamp, frame_id=self._parameters.values.frame_id)
+        header = Header(stamp=stamp, frame_id=self._settings.values.frame_id)
         height, width = frame.image.shape[:2]
         self._images.publish(conversions.image_to_msg(frame.image, header))
         self._infos.publish(CameraInfo(header=header, height=height, width=width))

@@ -46,7 +46,7 @@ class OverlayNode(Node):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('overlay')
-        self._parameters = Parameters(self, OverlayParameters)
+        self._settings = Parameters(self, OverlayParameters)
         self._frames: OrderedDict[tuple[int, int], Frame] = OrderedDict()
         self._caption = ''
         self._overlays = self.create_publisher(Image, 'overlay', 1)
@@ -62,7 +62,7 @@ class OverlayNode(Node):
 
     def _on_frame(self, frame: Frame) -> None:
         self._frames[_key(frame.header.stamp)] = frame
-        while len(self._frames) > self._parameters.values.history:
+        while len(self._frames) > self._settings.values.history:
             self._frames.popitem(last=False)
 
     def _on_caption(self, msg: Caption) -> None:

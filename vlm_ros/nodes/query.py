@@ -84,8 +84,8 @@ class QueryNode(Node):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('query')
-        self._parameters = Parameters(self, QueryParameters)
-        given = self._parameters.values
+        self._settings = Parameters(self, QueryParameters)
+        given = self._settings.values
         self._vocabulary: Vocabulary | None = None
         self._goals: dict[bytes, Pending[Look[Answer]]] = {}
         self._worker = shared.model(given)
@@ -247,7 +247,7 @@ class QueryNode(Node):
         on_pending: Callable[[Pending[Look[R]]], None] = lambda _: None,
     ) -> Look[R]:
         """Have the worker look at the image a request is about, and wait for it."""
-        values = self._parameters.values
+        values = self._settings.values
         frame: Frame | None = None
         try:
             ticket = Ticket(_limit('timeout_s', timeout_s) or values.timeout_s, on_partial)
@@ -280,13 +280,13 @@ class QueryNode(Node):
     def _no_look(self, status: Status, message: str, frame: Frame | None = None) -> Look[R]:
         provenance = conversions.header_to_provenance(frame.header if frame else None)
         return Look(
-            None, status, message, replace(provenance, camera=self._parameters.values.camera)
+            None, status, message, replace(provenance, camera=self._settings.values.camera)
         )
 
     def _threshold(self, requested: float) -> float | None:
         if not 0.0 <= requested <= 1.0:
             raise InputError(f'score_threshold must be in [0, 1], got {requested:g}')
-        return requested or self._parameters.values.score_threshold or None
+        return requested or self._settings.values.score_threshold or None
 
     def _requested_vocabulary(self, names: list[str]) -> Vocabulary:
         if names:
