@@ -15,7 +15,7 @@ setup(
     maintainer_email='maintainers@vlm-ros.example',
     license='Apache-2.0',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
-    package_data={package_name: ['py.typed'], f'{package_name}.backends': ['**/*.txt', '**/*.json']},
+    package_data={package_name: ['py.typed'], f'{package_name}.backends.embedded.classes': ['*.tsv']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (f'share/{package_name}', ['package.xml']),
@@ -23,10 +23,10 @@ setup(
         (f'share/{package_name}/config', glob('config/*.*')),
     ],
     python_requires='>=3.10',
-    install_requires=['numpy', 'PyYAML', 'rich'],
+    install_requires=['numpy', 'opencv-python-headless', 'Pillow', 'PyYAML', 'rich'],
     extras_require={
-        'embedded': ['torch>=2.6', 'transformers>=5.4,<6', 'ai-edge-litert'],
-        'test': ['pytest', 'pytest-timeout'],
+        'embedded': ['ai-edge-litert', 'safetensors', 'tokenizers', 'torch>=2.6'],
+        'test': ['hypothesis', 'pytest', 'pytest-timeout'],
     },
     zip_safe=False,
     entry_points={

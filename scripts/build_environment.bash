@@ -1,6 +1,7 @@
 # The stages that make an environment. Sourced by scripts/setup, which runs each once, in this order,
 # in a shell of its own. Part of the environment's name: a change here makes a new environment.
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # clone, environment, kind, distro and python are set by what sources this
 
 readonly venv_python=$environment/venv/bin/python
 
@@ -8,9 +9,10 @@ pip_install() {
   local metadata
   # pip writes INSTALLER near the end: a package without it was interrupted and would pass as installed.
   for metadata in "$environment"/venv/lib/python3.*/site-packages/*.dist-info; do
-    [[ -e $metadata/INSTALLER || -e $metadata/RECORD.jws ]] || rm -rf -- "$metadata"
+    [[ -e $metadata/INSTALLER ]] || rm -rf -- "$metadata"
   done
-  "$venv_python" -m pip install --disable-pip-version-check --no-input --quiet \
+  # Python compiles what it imports when it first does; compiling all of torch takes half a minute.
+  "$venv_python" -m pip install --disable-pip-version-check --no-input --no-compile \
     --constraint "$environment/constraints.txt" "$@"
 }
 
@@ -65,7 +67,7 @@ build_interfaces() {
     cp -r -- "$clone/scripts/vision_msgs" "$source"
     rm -- "$source/vision_msgs/COLCON_IGNORE"
   fi
-  cd -- "$environment"
+  cd -- "$environment" || return
   # Said here because colcon would add a limit on the machine's load and so starve on a busy one.
   MAKEFLAGS=-j$(nproc)
   export MAKEFLAGS

@@ -71,7 +71,7 @@ environment_inputs() {
   printf '%s\n' "$kind" "$distro"
   [[ $kind == sourced ]] && printf '%s\n' "$AMENT_PREFIX_PATH"
   find "$scripts/build_environment.bash" "$scripts/requirements" "$scripts/vision_msgs" \
-    "$clone/vlm_ros_interfaces" -type f -print0 | sort -z | xargs -0 sha256sum | sed "s#$clone/##"
+    "$clone/vlm_ros_interfaces" -type f ! -name CHANGELOG.rst -print0 | sort -z | xargs -0 sha256sum | sed "s#$clone/##"
 }
 
 # Prints what the clone's installation is made from. Its Python files are linked, so not they.
@@ -85,7 +85,7 @@ clone_inputs() {
 weights_inputs() {
   cd -- "$clone" || return
   [[ -e vlm_ros/cli/fetch.py && -e vlm_ros/cli/main.py ]] || return 0
-  find vlm_ros/cli/fetch.py vlm_ros/backends -name '*.py' -path '*weights*' -print0 |
+  find vlm_ros/cli/fetch.py vlm_ros/backends '(' -name fetch.py -o -name weights.py -o -name assets.py ')' -print0 |
     sort -z | xargs -0r sha256sum
 }
 
