@@ -1,0 +1,3 @@
+"""What was found, drawn into a copy of the image."""
+
+from vlm_ros.drawing.overlays import draw_detections as draw_detections
