@@ -14,6 +14,7 @@ from vision_msgs.msg import Detection2DArray
 
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.demo_report import Report
+from vlm_ros.nodes.demo_view import View
 from vlm_ros.results import Status
 from vlm_ros_interfaces.msg import Caption, PerceptionStatus
 from vlm_ros_interfaces.srv import AnswerQuestion
@@ -30,10 +31,10 @@ class DemoClient:
 
     Args:
         report: Takes everything down.
-        view: Whether to show the annotated pictures in a window.
+        view: Where to show the annotated pictures; None for nowhere.
     """
 
-    def __init__(self, report: Report, *, view: bool = False) -> None:
+    def __init__(self, report: Report, view: View | None = None) -> None:
         self.report = report
         self.last_status = 'no status has come'
         self._view = view
@@ -56,8 +57,6 @@ class DemoClient:
     def spin_once(self) -> None:
         """Take what has come."""
         self._executor.spin_once(timeout_sec=0.05)
-        if self._view:
-            cv2.waitKey(1)
 
     def is_looking(self) -> bool:
         """Whether the graph has looked at an image, with or without success."""
@@ -157,8 +156,8 @@ class DemoClient:
 
     def _on_overlay(self, msg: Image) -> None:
         image = conversions.msg_to_image(msg)
-        if self._view:
-            cv2.imshow('vlm_ros demo', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        if self._view is not None:
+            self._view.show(image)
         now_s = time.monotonic()
         if not self.report.started or now_s < self._saved_s + _PICTURE_PERIOD_S:
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 import os
+import signal
 import sys
 from typing import Any, Protocol
 
@@ -104,10 +105,11 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
     except VlmRosError as error:
         get_logger('vlm_ros').error(str(error))
         code = EXIT_WRONG_INPUT
-    ended = shared.close()
-    for node in nodes:
-        node.destroy_node()
-    rclpy.try_shutdown()
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience must not break the tidying up
+        ended = _end(shared, nodes)
+    except KeyboardInterrupt:
+        ended = False
     if not ended:
         # A model in the middle of a long step cannot be interrupted, and leaving its thread to
         # the interpreter's own end would wait for it or crash in it.
@@ -115,3 +117,11 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _end(shared: Shared, nodes: Sequence[Node]) -> bool:
+    ended = shared.close()
+    for node in nodes:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    return ended
