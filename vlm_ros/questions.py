@@ -71,6 +71,11 @@ class Question:
         """Whether it asks for the absence of something, so that yes and no would mislead."""
         return any(thing.high == 0 for thing in self.things)
 
+    def as_yes_no(self) -> 'Question':
+        """Read the question as a statement that holds or does not."""
+        kind = Kind.EXISTENCE if self.kind is Kind.CHOICE else self.kind
+        return replace(self, kind=kind, yes_no=True)
+
 
 _IMAGE = (
     r'(?:picture|image|photo|photograph|scene|view|frame|video|camera image|camera view|camera feed'

@@ -6,7 +6,7 @@ that misses it by a hair.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import enum
 
 import numpy as np
@@ -103,6 +103,21 @@ class Observer:
             score_threshold = getattr(detector, 'score_threshold', None)
         self._upper_bar = score_threshold
         self._sightings: dict[str, Sighting] = {}
+
+    @property
+    def region(self) -> Image:
+        """The part of the image that counts, as a contiguous image of its own."""
+        if self.region_xyxy is None:
+            return self.image
+        left, top, right, bottom = self.region_xyxy
+        return np.ascontiguousarray(self.image[top:bottom, left:right])
+
+    def to_image(self, detections: Detections) -> Detections:
+        """Move boxes from pixels of `region` to pixels of the image."""
+        if self.region_xyxy is None or not len(detections):
+            return detections
+        left, top = self.region_xyxy[:2]
+        return replace(detections, xyxy=detections.xyxy + np.float32([left, top, left, top]))
 
     def look(self, names: Iterable[str]) -> dict[str, Sighting]:
         """Look for names in one call; each comes back with its sighting."""

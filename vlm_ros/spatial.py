@@ -126,6 +126,11 @@ def any_of(values: Sequence[bool | None]) -> bool | None:
     return None if None in values else False
 
 
+def unanimous(values: Sequence[bool | None]) -> bool | None:
+    """Return what all the values are; None where there are none or they differ."""
+    return values[0] if values and all(value is values[0] for value in values) else None
+
+
 def _fractions(box: Box, resolution_wh: tuple[int, int]) -> tuple[float, float]:
     width, height = resolution_wh
     return float(box[0] + box[2]) / (2 * width), float(box[1] + box[3]) / (2 * height)

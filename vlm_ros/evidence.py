@@ -1,0 +1,309 @@
+"""What boxes say about a question: whether things are there, how many, standing how.
+
+Numbers are kept as ranges. A box that is surely one of the things counts for the least and the
+most; one that may be (a weak score, an attribute or a relation that boxes cannot show) counts for
+the most only. A statement is true or false where the whole range agrees, and undecided elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+import itertools
+
+import numpy as np
+
+from vlm_ros import spatial
+from vlm_ros.clauses import Condition, Thing
+from vlm_ros.inflection import count_phrase, join_names, plural, singular, with_article
+from vlm_ros.results import Detections
+from vlm_ros.sightings import Presence, Sighting
+
+MAX_PAIRED_BOXES = 30
+"""Relations are tried between the best boxes only; a crowd has no one of whom anything is sure."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What boxes say about a statement.
+
+    Attributes:
+        truth: Whether it holds; None where boxes cannot tell.
+        confidence: How sure that is, in [0, 1]; 0 where boxes cannot tell.
+        evidence: The boxes it rests on.
+        reason: Why boxes cannot tell; empty where they can.
+    """
+
+    truth: bool | None
+    confidence: float = 0.0
+    evidence: Detections = field(default_factory=Detections)
+    reason: str = ''
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The boxes of one thing, by whether a condition holds for them.
+
+    Attributes:
+        sure: Boxes that fulfil it.
+        undecided: Boxes of which nobody can tell.
+        rejected: Boxes that do not.
+        weak: Boxes that may be the thing at all, and may fulfil it.
+        certainty: How far the condition's test can be trusted, in [0, 1].
+        sighting: The look that all of them come from.
+    """
+
+    sure: Detections
+    undecided: Detections
+    rejected: Detections
+    weak: Detections
+    certainty: float
+    sighting: Sighting
+
+    @property
+    def known(self) -> bool:
+        """Whether the thing could be looked for."""
+        return self.sighting.presence is not Presence.UNRECOGNIZED
+
+    @property
+    def low(self) -> int:
+        """The least number there can be."""
+        return len(self.sure)
+
+    @property
+    def high(self) -> float:
+        """The greatest number there can be."""
+        if not self.known:
+            return float('inf')
+        return len(self.sure) + len(self.undecided) + len(self.weak)
+
+
+Sightings = Mapping[str, Sighting]
+
+
+def joined(parts: Sequence[Detections]) -> Detections:
+    """Put detections together, each box once."""
+    rows = {}
+    for part in parts:
+        for xyxy, score, label in zip(part.xyxy, part.scores, part.labels, strict=True):
+            rows.setdefault((label, xyxy.tobytes()), (xyxy, score))
+    return Detections(
+        np.array([xyxy for xyxy, _ in rows.values()], np.float32).reshape(-1, 4),
+        np.array([score for _, score in rows.values()], np.float32),
+        tuple(label for label, _ in rows),
+    )
+
+
+def tally(
+    thing: Thing, condition: Condition, sightings: Sightings, resolution_wh: tuple[int, int]
+) -> Tally:
+    """Sort the boxes of a thing by whether they fulfil a condition."""
+    sighting = sightings[thing.name]
+    found = _best(sighting.found)
+    values = [
+        spatial.all_of([thing.plain or None, fulfils(box, condition, sightings, resolution_wh)])
+        for box in found.xyxy
+    ]
+    weak = [
+        fulfils(box, condition, sightings, resolution_wh) is not False
+        for box in sighting.doubtful.xyxy
+    ]
+    return Tally(
+        sure=found[np.array([value is True for value in values], bool)],
+        undecided=found[np.array([value is None for value in values], bool)],
+        rejected=found[np.array([value is False for value in values], bool)],
+        weak=sighting.doubtful[np.array(weak, bool)],
+        certainty=_certainty(condition, sightings),
+        sighting=sighting,
+    )
+
+
+def _best(detections: Detections) -> Detections:
+    return detections[np.argsort(-detections.scores, kind='stable')[:MAX_PAIRED_BOXES]]
+
+
+def _certainty(condition: Condition, sightings: Sightings) -> float:
+    certainty = 1.0
+    if condition.relation is not None:
+        certainty = spatial.CERTAINTY.get(condition.relation, spatial.OTHER_CERTAINTY)
+    for reference in condition.references:
+        sighting = sightings[reference.name]
+        if len(sighting.found):
+            certainty = min(certainty, float(sighting.found.scores.max()))
+        elif sighting.presence is Presence.ABSENT:
+            certainty = min(certainty, sighting.absence_confidence)
+    return certainty
+
+
+def fulfils(
+    box: spatial.Box, condition: Condition, sightings: Sightings, resolution_wh: tuple[int, int]
+) -> bool | None:
+    """Tell whether a box fulfils a condition; None where boxes cannot tell."""
+    values: list[bool | None] = []
+    if condition.place is not None:
+        values.append(condition.place.holds(box, resolution_wh))
+    if condition.relation is not None:
+        values.append(_stands(box, condition, sightings))
+    if condition.unchecked:
+        # A hat that is not in view is not worn; one that is may be worn or not.
+        present = [sightings[thing.name].presence for thing in condition.references]
+        values.append(False if Presence.ABSENT in present else None)
+    return spatial.all_of(values)
+
+
+def _stands(box: spatial.Box, condition: Condition, sightings: Sightings) -> bool | None:
+    assert condition.relation is not None
+    if condition.relation is spatial.Relation.BETWEEN:
+        return _stands_between(box, condition.references, sightings)
+    return spatial.all_of(
+        [
+            _stands_to(box, condition.relation, reference, sightings[reference.name])
+            for reference in condition.references
+        ]
+    )
+
+
+def _stands_to(
+    box: spatial.Box, relation: spatial.Relation, reference: Thing, sighting: Sighting
+) -> bool | None:
+    others = [other for other in _best(sighting.found).xyxy if not np.array_equal(other, box)]
+    values = [spatial.holds(relation, box, [other]) for other in others]
+    if reference.presupposed:
+        value = spatial.unanimous(values)
+    else:
+        weak = [
+            None if spatial.holds(relation, box, [other]) is not False else False
+            for other in sighting.doubtful.xyxy
+        ]
+        unseen = [None] if sighting.presence is Presence.UNRECOGNIZED else []
+        value = spatial.any_of([*values, *weak, *unseen])
+    return None if value and not reference.plain else value
+
+
+def _stands_between(
+    box: spatial.Box, references: Sequence[Thing], sightings: Sightings
+) -> bool | None:
+    rows = [list(_best(sightings[reference.name].found).xyxy) for reference in references]
+    if len(rows) == 1 and references[0].plural:
+        pairs = list(itertools.combinations(rows[0], 2))
+    elif len(rows) == 2:
+        pairs = list(itertools.product(*rows))
+    else:
+        return None
+    values = [spatial.holds(spatial.Relation.BETWEEN, box, pair) for pair in pairs]
+    value = spatial.unanimous(values)
+    return None if value and not all(reference.plain for reference in references) else value
+
+
+def exists(thing: Thing, condition: Condition, counted: Tally) -> Finding:
+    """Say whether as many of a thing as are asked for fulfil a condition."""
+    if not counted.known:
+        return Finding(None, reason=cannot_recognize([thing.name]))
+    truth = _definite_truth(thing, counted) if thing.presupposed else _count_truth(thing, counted)
+    if truth is None:
+        evidence = joined([counted.sure, counted.undecided, counted.rejected])
+        return Finding(None, 0.0, evidence, _reason(thing, condition, counted))
+    evidence = counted.sure if truth else joined([counted.sure, counted.rejected])
+    return Finding(truth, _confidence(truth, thing, counted), evidence)
+
+
+def _count_truth(thing: Thing, counted: Tally) -> bool | None:
+    most = float('inf') if thing.high is None else thing.high
+    if counted.low >= thing.low and counted.high <= most:
+        return True
+    return False if counted.high < thing.low or counted.low > most else None
+
+
+def _definite_truth(thing: Thing, counted: Tally) -> bool | None:
+    """Say whether something holds for `the cup`: where there are two cups, for both or neither."""
+    if thing.plural and len(counted.rejected):
+        return False
+    if len(counted.undecided) or bool(len(counted.sure)) == bool(len(counted.rejected)):
+        return None
+    return bool(len(counted.sure))
+
+
+def _confidence(truth: bool, thing: Thing, counted: Tally) -> float:
+    """As sure as the least sure box that the truth hangs on."""
+    best = sorted((float(score) for score in counted.sure.scores), reverse=True)
+    absence = counted.sighting.absence_confidence
+    if thing.presupposed:
+        row = counted.sure if truth else counted.rejected
+        return min(counted.certainty, float(row.scores.max()))
+    if not truth and thing.high is not None and len(best) > thing.high:
+        return min(counted.certainty, best[thing.high])
+    if not truth or not best:
+        return min(counted.certainty, absence) if len(counted.rejected) else absence
+    if thing.high is None:
+        return min(counted.certainty, best[max(thing.low, 1) - 1])
+    return min(counted.certainty, absence, best[-1])
+
+
+def count_confidence(counted: Tally) -> float:
+    """Say how sure it is that there are exactly `counted.low`: as sure as the least sure box."""
+    if not counted.low:
+        absence = counted.sighting.absence_confidence
+        return min(counted.certainty, absence) if len(counted.rejected) else absence
+    weak = [1.0 - float(score) for score in counted.weak.scores]
+    return min([counted.certainty, float(counted.sure.scores.min()), *weak])
+
+
+def combined(findings: Sequence[Finding], either: bool) -> Finding:
+    """Join findings by `and`, or by `or` where `either` is set."""
+    truths = [finding.truth for finding in findings]
+    truth = spatial.any_of(truths) if either else spatial.all_of(truths)
+    if truth is None:
+        reason = next(finding.reason for finding in findings if finding.truth is None)
+        return Finding(None, 0.0, joined([finding.evidence for finding in findings]), reason)
+    # One finding is enough for a yes to `or` and for a no to `and`: the surest. Else all count.
+    deciding = [finding for finding in findings if finding.truth is truth]
+    pick = max if truth is either else min
+    confidence = pick(finding.confidence for finding in deciding)
+    shown = deciding if truth else findings
+    return Finding(truth, confidence, joined([finding.evidence for finding in shown]))
+
+
+def cannot_recognize(names: Sequence[str]) -> str:
+    """Say that a detector has no way to look for names."""
+    return f'cannot tell: this model cannot recognize {join_names(list(names), "or")}'
+
+
+def cannot_describe(thing: Thing, count: int) -> str:
+    """Say that a thing is in view and that nobody can tell whether it is as described."""
+    if not count:
+        return f'no box shows {with_article(thing.name)}'
+    are, it_is = ('are', 'they are') if count > 1 else ('is', 'it is')
+    kind = plural(thing.described) if count > 1 else with_article(thing.described)
+    seen = f'there {are} {amount(count, thing.name)} in view'
+    return f'{seen}, but this model cannot tell whether {it_is} {kind}'
+
+
+def _reason(thing: Thing, condition: Condition, counted: Tally) -> str:
+    """Say in one line why boxes cannot tell."""
+    found = counted.sighting.found
+    if not len(found):
+        return f'cannot tell: there may be {with_article(thing.name)} in view'
+    several = len(found) > 1
+    seen = f'there {"are" if several else "is"} {amount(len(found), thing.name)} in view'
+    it_is = 'they are' if several else 'it is'
+    if not thing.plain:
+        return cannot_describe(thing, len(found))
+    if condition.unchecked:
+        return f'{seen}, but this model cannot tell whether {it_is} {condition.unchecked}'
+    if thing.presupposed and several and not thing.plural:
+        return f'{seen}; it is not clear which is meant'
+    if condition.relation is not None:
+        others = join_names([f'the {other.described}' for other in condition.references])
+        stands = f'{condition.relation.value} {others}'
+        return f'{seen}, but boxes cannot tell whether {it_is} {stands}'
+    if condition.place is not None and len(counted.undecided):
+        return f'{seen}, but not clearly {condition.place.text}'
+    return f'{seen}, and there may be more'
+
+
+def number_word(count: int) -> str:
+    """Say a number in words up to twelve."""
+    return count_phrase(count, 'sheep').removesuffix(' sheep')
+
+
+def amount(count: int, name: str) -> str:
+    """Say how many as a sentence does: `a dog`, `two dogs`."""
+    return with_article(singular(name)) if count == 1 else count_phrase(count, name)

@@ -1,0 +1,60 @@
+"""What is in view, out of a list of names to look for."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
+from vlm_ros import boxes
+from vlm_ros.clauses import Condition
+from vlm_ros.evidence import amount, fulfils, joined, Sightings
+from vlm_ros.inflection import join_names
+from vlm_ros.phrases import Vocabulary
+from vlm_ros.results import Detections
+from vlm_ros.sightings import Observer
+
+SAME_OBJECT_IOU = 0.7
+"""Boxes of different names that overlap by this are one object under two names."""
+
+EVERYDAY = Vocabulary.parse(
+    'person, dog, cat, bird, horse, cow, sheep, car, truck, bus, bicycle, motorcycle, train, boat,'
+    ' airplane, traffic light, stop sign, fire hydrant, bench, chair, sofa, bed, table, desk, door,'
+    ' window, shelf, cabinet, television, laptop, keyboard, computer mouse, phone, book, clock,'
+    ' lamp, bottle, cup, bowl, plate, knife, fork, spoon, bag, backpack, suitcase, box, pallet,'
+    ' forklift, traffic cone, ladder, fire extinguisher, bin, umbrella, hat, shoe, ball, toy,'
+    ' plant, flower, tree, apple, banana, bread, refrigerator, oven, sink, toilet, robot, tool'
+)
+"""What to look for when a question says nothing of it: things robots meet indoors and outdoors."""
+
+
+def look_around(
+    observer: Observer, names: Iterable[str], condition: Condition, sightings: Sightings
+) -> tuple[Detections, Detections]:
+    """Find what fulfils a condition, each object once.
+
+    Returns:
+        What surely fulfils it and what may, the surest first. What the condition refers to is not
+        among them.
+    """
+    references = [sightings[thing.name].found for thing in condition.references]
+    referred = {thing.name.casefold() for thing in condition.references}
+    wanted = [name for name in names if name.casefold() not in referred]
+    if not wanted:
+        return Detections(), Detections()
+    seen = observer.look(wanted)
+    found = joined([sighting.found for sighting in seen.values()])
+    found = found[boxes.non_max_suppression(found.xyxy, found.scores, SAME_OBJECT_IOU)]
+    if references:
+        overlaps = boxes.iou(found.xyxy, joined(references).xyxy)
+        found = found[~(overlaps > SAME_OBJECT_IOU).any(axis=1)]
+    values = [fulfils(box, condition, sightings, observer.resolution_wh) for box in found.xyxy]
+    return (
+        found[np.array([value is True for value in values], bool)],
+        found[np.array([value is None for value in values], bool)],
+    )
+
+
+def list_things(detections: Detections) -> str:
+    """Name what was detected as a sentence does: `two people and a dog`."""
+    counts = Counter(detections.labels)
+    return join_names([amount(count, name) for name, count in counts.items()])
