@@ -1,0 +1,53 @@
+"""Answer a question about images, or say why there is no answer."""
+
+import argparse
+from typing import Any
+
+from vlm_ros.cli.options import add_source_arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add_source_arguments(parser)
+    parser.add_argument('--question', required=True, help="such as 'is the door open?'")
+    parser.add_argument(
+        '--choices', default='', metavar='ANSWERS', help="the answers to choose from: 'open, shut'"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Ask the question about every image; return the exit status."""
+    from vlm_ros.cli.findings import Finding
+    from vlm_ros.cli.looking import Look, look_at_sources
+    from vlm_ros.errors import QuestionError
+    from vlm_ros.grounded import GroundedAnswerer
+    from vlm_ros.tasks import Image, tasks_of
+
+    if not args.question.strip():
+        raise QuestionError('the question is empty')
+    choices = tuple(choice.strip() for choice in args.choices.split(',') if choice.strip())
+
+    def prepare(model: Any) -> Look:
+        able = tasks_of(model)
+        answerer = GroundedAnswerer(
+            model if 'detect' in able else None, model if 'answer' in able else None
+        )
+
+        def look(image: Image) -> Finding:
+            answer = answerer.answer(image, args.question, choices=choices)
+            text = f'{answer.text} ({answer.confidence:.2f})' if answer.text else ''
+            return Finding(
+                answer.status,
+                answer.message,
+                answer.evidence,
+                answer=f'{args.question} {text}'.strip(),
+                fields={
+                    'question': args.question,
+                    'answer': answer.text,
+                    'confidence': round(float(answer.confidence), 4),
+                },
+            )
+
+        return look
+
+    return look_at_sources(args, ('detect', 'answer'), prepare)

@@ -1,0 +1,118 @@
+"""The entry point of `vlm-ros`: finds and runs the verb, turns errors into a line and a status."""
+
+import argparse
+import ast
+from collections.abc import Sequence
+import contextlib
+import importlib
+import os
+from pathlib import Path
+import sys
+from types import ModuleType
+from typing import NoReturn
+
+from vlm_ros.cli.exits import complain, Exit
+from vlm_ros.errors import BackendError, ModelError, VlmRosError
+
+LOOKING_VERBS = ('detect', 'ground', 'caption', 'ask')
+VERBS = (*LOOKING_VERBS, 'backends', 'fetch')
+
+_EPILOG = """\
+exit status of detect, ground, caption and ask:
+  0    something was found, or the question answered, in at least one image
+  1    every image was looked at; nothing was found or answered in any of them
+  2    wrong usage, or something given could not be read; what could be was worked on
+  3    the backend could not be loaded, or failed
+  130  interrupted; pictures saved until then are whole
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `vlm-ros` with these arguments, or those of the process; return its exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    # A file's name may hold what the terminal's encoding cannot say.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
+    try:
+        parser = _parser(argv)
+        args = parser.parse_args(argv)
+        if args.verb is None:
+            parser.print_help(sys.stderr)
+            return Exit.UNUSABLE
+        status = int(_module(args.verb).main(args))
+        sys.stdout.flush()
+    except VlmRosError as error:
+        complain(str(error))
+        return Exit.FAILED if isinstance(error, BackendError | ModelError) else Exit.UNUSABLE
+    except BrokenPipeError:
+        return _reader_left()
+    except OSError as error:
+        about = f'{error.filename}: ' if error.filename else ''
+        complain(f'{about}{error.strerror or error}')
+        return Exit.UNUSABLE
+    except KeyboardInterrupt:
+        complain('interrupted', kind='')
+        return Exit.INTERRUPTED
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, where to read more, and not the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f'{message}; see {self.prog} --help')
+        raise SystemExit(Exit.UNUSABLE)
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog='vlm-ros',
+        description='Finds things in photographs and videos, describes them, answers questions.',
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action=_Version, nargs=0, help='show the version and exit')
+    verbs = parser.add_subparsers(dest='verb', metavar='VERB', parser_class=_Parser)
+    for name in VERBS:
+        about = _about(name)
+        verb = verbs.add_parser(
+            name,
+            help=about,
+            description=about,
+            epilog=_EPILOG if name in LOOKING_VERBS else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        # Only the verb in question is imported.
+        if name in argv:
+            _module(name).add_arguments(verb)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *args: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f'vlm-ros {version("vlm_ros")}')
+        except PackageNotFoundError:
+            print('vlm-ros, not installed')
+        raise SystemExit(0)
+
+
+def _about(verb: str) -> str:
+    """Return the first line of a verb's docstring without importing it."""
+    source = Path(__file__).with_name(f'{verb}.py').read_text(encoding='utf-8')
+    return (ast.get_docstring(ast.parse(source)) or '').partition('\n')[0]
+
+
+def _module(verb: str) -> ModuleType:
+    return importlib.import_module(f'vlm_ros.cli.{verb}')
+
+
+def _reader_left() -> int:
+    """End quietly when whoever reads stdout (`head`) has enough, as the shell's own tools do."""
+    with contextlib.suppress(OSError):
+        # Python flushes stdout once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.READER_LEFT

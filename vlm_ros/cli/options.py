@@ -1,0 +1,65 @@
+"""The arguments that verbs share."""
+
+import argparse
+
+
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what is looked at, with what, and where the results go."""
+    parser.add_argument(
+        'sources',
+        nargs='+',
+        metavar='SOURCE',
+        help='a photograph, a folder of them, a video, a camera (0), an address (rtsp://...), or '
+        'sample: for photographs that are at hand, sample:chelsea for one',
+    )
+    model = parser.add_argument_group('model')
+    model.add_argument(
+        '--backend', default='embedded', metavar='NAME', help='see vlm-ros backends (%(default)s)'
+    )
+    model.add_argument('--model', default='', metavar='NAME', help="which of the backend's models")
+    model.add_argument('--device', default='cpu', help='cpu, cuda, cuda:N or mps (%(default)s)')
+    frames = parser.add_argument_group('frames')
+    frames.add_argument(
+        '--every', type=_positive, default=1, metavar='N', help='look at every Nth image only'
+    )
+    frames.add_argument(
+        '--limit', type=_positive, metavar='N', help='look at N images of each source at most'
+    )
+    output = parser.add_argument_group('output')
+    output.add_argument(
+        '--json', action='store_true', help='one JSON object an image on stdout, nothing else'
+    )
+    output.add_argument(
+        '--save', metavar='DIR', help='write the images with what was found drawn in; overwrites '
+        'nothing'
+    )  # fmt: skip
+    output.add_argument(
+        '-q', '--quiet', action='store_true', help='results and errors only, no progress'
+    )
+
+
+def add_score_threshold(parser: argparse.ArgumentParser) -> None:
+    """Declare `--score-threshold`."""
+    parser.add_argument(
+        '--score-threshold',
+        type=_fraction,
+        metavar='SCORE',
+        help="leave out what scores less, 0 to 1 (the model's own)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 1 on')
+    return number
+
+
+def _fraction(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 1')
+    return number

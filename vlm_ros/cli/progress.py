@@ -1,0 +1,90 @@
+"""Progress of long work, on a terminal and on stderr only."""
+
+from collections.abc import Iterator
+import contextlib
+import sys
+import time
+from typing import Any, TypeVar
+
+_SHOWN_AFTER_S = 1.0
+"""Work that is done sooner needs no bar."""
+
+_Progress = TypeVar('_Progress', bound='Progress')
+
+
+class Progress:
+    """A bar over all images of all sources, which appears when the work takes its time.
+
+    Args:
+        sources: How many sources there are; each counts as one image until it is known better.
+        quiet: Show nothing.
+    """
+
+    def __init__(self, sources: int, *, quiet: bool) -> None:
+        self._is_shown = not quiet and sys.stderr.isatty()
+        self._sources_left = sources
+        self._total: int | None = sources
+        self._done = 0
+        self._started_s = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self: _Progress) -> _Progress:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        self._is_shown = False
+
+    @contextlib.contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show that something without steps is under way."""
+        if not self._is_shown:
+            yield
+            return
+        with _console().status(f'{what} ...'):
+            yield
+        self._started_s = time.monotonic()
+
+    def begin_source(self, images: int | None) -> None:
+        """Take note that the next source has so many images; None where that is not known."""
+        self._sources_left -= 1
+        self._total = None if images is None else self._done + images + self._sources_left
+
+    def advance(self) -> None:
+        """Take note that an image is done."""
+        self._done += 1
+        if not self._is_shown:
+            return
+        if self._bar is None and time.monotonic() - self._started_s > _SHOWN_AFTER_S:
+            self._show()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, total=self._total)
+
+    def _show(self) -> None:
+        from rich import progress
+
+        self._bar = progress.Progress(
+            progress.MofNCompleteColumn(),
+            progress.BarColumn(),
+            progress.TimeRemainingColumn(elapsed_when_finished=True),
+            console=_console(),
+            transient=True,
+            # Results go above the bar where both are on a terminal; where stdout is a file or a
+            # pipe, it must not be led to the terminal.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._task = self._bar.add_task('', total=self._total)
+        self._bar.start()
+
+
+def _console() -> Any:
+    from rich.console import Console  # here, because a run that shows nothing does not need it
+
+    return Console(stderr=True)
