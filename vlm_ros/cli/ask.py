@@ -3,15 +3,19 @@
 import argparse
 from typing import Any
 
-from vlm_ros.cli.options import add_source_arguments
+from vlm_ros.cli.options import add_source_arguments, text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_source_arguments(parser)
-    parser.add_argument('--question', required=True, help="such as 'is the door open?'")
+    parser.add_argument('--question', type=text, required=True, help="such as 'is the door open?'")
     parser.add_argument(
-        '--choices', default='', metavar='ANSWERS', help="the answers to choose from: 'open, shut'"
+        '--choices',
+        type=text,
+        default='',
+        metavar='ANSWERS',
+        help="the answers to choose from: 'open, shut'",
     )
 
 

@@ -3,14 +3,17 @@
 import argparse
 from typing import Any
 
-from vlm_ros.cli.options import add_source_arguments
+from vlm_ros.cli.options import add_source_arguments, text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_source_arguments(parser)
     parser.add_argument(
-        '--prompt', default='', help='what the description should be about, for models that listen'
+        '--prompt',
+        type=text,
+        default='',
+        help='what the description should be about, for models that listen',
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from vlm_ros.cli.options import add_score_threshold, add_source_arguments
+from vlm_ros.cli.options import add_score_threshold, add_source_arguments, text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,6 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser)
     parser.add_argument(
         '--vocabulary',
+        type=text,
         required=True,
         metavar='NAMES',
         help="what to look for, with commas between: 'person, dog'",

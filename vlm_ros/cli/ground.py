@@ -3,14 +3,14 @@
 import argparse
 from typing import Any
 
-from vlm_ros.cli.options import add_score_threshold, add_source_arguments
+from vlm_ros.cli.options import add_score_threshold, add_source_arguments, text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_source_arguments(parser)
     parser.add_argument(
-        '--text', required=True, help="a phrase or a sentence: 'a cat on a red chair'"
+        '--text', type=text, required=True, help="a phrase or a sentence: 'a cat on a red chair'"
     )
     add_score_threshold(parser)
 

@@ -1,6 +1,7 @@
 """The arguments that verbs share."""
 
 import argparse
+import os
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,19 @@ def add_score_threshold(parser: argparse.ArgumentParser) -> None:
         metavar='SCORE',
         help="leave out what scores less, 0 to 1 (the model's own)",
     )
+
+
+def text(argument: str) -> str:
+    """Return what is to be given to a model, for `add_argument(type=...)`."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        # A locale such as C keeps the bytes of other letters as they came; they are UTF-8 still.
+        try:
+            return os.fsencode(argument).decode()
+        except UnicodeError as error:
+            raise argparse.ArgumentTypeError('the text is not UTF-8') from error
+    return argument
 
 
 def _positive(text: str) -> int:

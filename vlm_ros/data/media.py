@@ -59,7 +59,7 @@ def open_media(
     path = _path(source)
     if path.is_dir():
         photographs = photographs_in(path)
-    elif _is_photograph(path):
+    elif _is_photograph(source, path):
         photographs = [(source, path)]
     else:
         return Video(source, str(path), loop=loop, every=every)
@@ -113,9 +113,16 @@ def _path(source: str) -> Path:
     return Path(source).expanduser()
 
 
-def _is_photograph(path: Path) -> bool:
-    # By name too, so that a damaged photograph is reported as one.
-    return path.suffix.lower() in SUFFIXES or bool(cv2.haveImageReader(str(path)))
+def _is_photograph(source: str, path: Path) -> bool:
+    # By name first, so that a damaged photograph is reported as one.
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        # OpenCV does not refuse such a name, it crashes.
+        raise SourceError(f'the name of {source!r} is not UTF-8; rename the file') from error
+    return bool(cv2.haveImageReader(str(path)))
 
 
 def _without_password(address: str) -> str:
