@@ -58,14 +58,14 @@ def _start_nodes(context: LaunchContext) -> list[Node]:
         for name in ('backend', 'model', 'vocabulary', 'device', 'source')
         if given[name]
     }
-    overrides['use_sim_time'] = ParameterValue(given['use_sim_time'], value_type=bool)
+    overrides['use_sim_time'] = _is_true(given['use_sim_time'])
     names = ['detector', 'captioner', 'query']
-    if given['overlay'].lower() in ('true', '1', 'yes'):
+    if _is_true(given['overlay']):
         names.append('overlay')
     if given['source']:
         names.append('image_source')
     executables = names
-    if given['composed'].lower() in ('true', '1', 'yes'):
+    if _is_true(given['composed']):
         executables = ['perception']
         overrides['nodes'] = ParameterValue(','.join(names), value_type=str)
     return [
@@ -81,3 +81,7 @@ def _start_nodes(context: LaunchContext) -> list[Node]:
         )
         for executable in executables
     ]
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() in ('true', '1', 'yes', 'on')

@@ -135,7 +135,7 @@ def _declare(node: Node, f: Field[Any]) -> Any:
 def _read(f: Field[Any], value: Any) -> Any:
     if f.metadata['text_or_list']:
         if isinstance(value, str):
-            return tuple(value.split(',')) if value.strip() else ()
+            return tuple(text.strip() for text in value.split(',')) if value.strip() else ()
         if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
             raise InputError(
                 f"parameter {f.name!r} must be a list of texts or one text such as 'person, cup'"

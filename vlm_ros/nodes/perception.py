@@ -37,7 +37,7 @@ class PerceptionParameters:
 
     def __post_init__(self) -> None:
         for name in self.nodes:
-            if name.strip() not in NODES:
+            if name not in NODES:
                 raise InputError(f'there is no node {name!r}; there are {", ".join(NODES)}')
 
 
@@ -49,9 +49,7 @@ class PerceptionNode(Node):
 
     def __init__(self) -> None:
         super().__init__('perception')
-        self.nodes = tuple(
-            name.strip() for name in Parameters(self, PerceptionParameters).values.nodes
-        )
+        self.nodes = Parameters(self, PerceptionParameters).values.nodes
 
 
 def _make_nodes(shared: Shared) -> list[Node]:

@@ -37,6 +37,9 @@ R = TypeVar('R', bound=Result)
 ANSWERED = (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE, Status.NOTHING_FOUND)
 """The statuses of work that was done; the action succeeds with these."""
 
+# The default keeps 10 requests, and more at once would vanish without an answer.
+_SERVICE_QOS = QoSProfile(depth=1000)
+
 
 @dataclass(frozen=True)
 class QueryParameters:
@@ -99,7 +102,9 @@ class QueryNode(Node):
             (DetectObjects, 'detect_objects', self._on_detect_objects),
             (DescribeImage, 'describe_image', self._on_describe_image),
         ):
-            self.create_service(service, name, callback, callback_group=group)
+            self.create_service(
+                service, name, callback, callback_group=group, qos_profile=_SERVICE_QOS
+            )
         self._action = ActionServer(
             self,
             AnswerQuestionAction,
