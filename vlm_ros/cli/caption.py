@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> int:
         def look(image: Image) -> Finding:
             caption = model.caption(image, prompt=args.prompt)
             fields = {'caption': caption.text, 'score': round(float(caption.score), 4)}
-            return Finding(caption.status, answer=caption.text, fields=fields)
+            return Finding(caption.status, caption.message, answer=caption.text, fields=fields)
 
         return look
 

@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
                 image, args.text, score_threshold=args.score_threshold
             )
             return Finding(
-                found.detections.status,
+                found.status,
                 _message(found),
                 found.detections,
                 fields={'text': found.text, 'groundings': _groundings(found)},
@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> int:
 def _message(found: Any) -> str:
     absent = [grounding.phrase for grounding in found.groundings if not grounding.detections]
     nowhere = f'not found: {", ".join(absent)}' if absent else ''
-    return '; '.join(filter(None, [nowhere, found.detections.message]))
+    return '; '.join(filter(None, [nowhere, found.message]))
 
 
 def _groundings(found: Any) -> list[dict[str, Any]]:

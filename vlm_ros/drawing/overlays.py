@@ -83,8 +83,7 @@ def _best(detections: Detections, resolution_wh: tuple[int, int]) -> Detections:
     inside = np.all(np.hstack([xyxy[:, :2] < resolution_wh, xyxy[:, 2:] > 0]), axis=1)
     # Lines are drawn on the last pixel inside; our edges lie behind it.
     xyxy[:, 2:] = np.maximum(xyxy[:, 2:] - 1, xyxy[:, :2])
-    order = np.argsort(-detections.scores, kind='stable')
-    return replace(detections, xyxy=xyxy)[order[np.take(inside, order)][:MAX_DRAWN]]
+    return replace(detections, xyxy=xyxy)[inside].best(MAX_DRAWN)
 
 
 def _draw_boxes(bgr: Image, found: Detections) -> None:
