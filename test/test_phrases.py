@@ -1,6 +1,7 @@
 import time
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 import pytest
 
 from vlm_ros.errors import VocabularyError
@@ -31,7 +32,10 @@ def test_vocabulary_parse_splits_on_commas_and_trims():
 def test_vocabulary_id_follows_names_and_order():
     first = Vocabulary(('dog', 'cat')).vocabulary_id
     assert first == Vocabulary(('dog', 'cat')).vocabulary_id
-    assert len({first, Vocabulary(('cat', 'dog')).vocabulary_id, Vocabulary(('dog',)).vocabulary_id}) == 3
+    assert (
+        len({first, Vocabulary(('cat', 'dog')).vocabulary_id, Vocabulary(('dog',)).vocabulary_id})
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +44,10 @@ def test_vocabulary_id_follows_names_and_order():
         ((), 'the vocabulary is empty; give at least one class name'),
         (('dog', ' '), 'the vocabulary has a blank name; remove it'),
         (('dog', 'Dog'), "the vocabulary names 'Dog' twice; remove one"),
-        (('x' * 101,), "the name 'xxxxxxxxxxxxxxxxxxxx'... has 101 characters; at most 100 are taken"),
+        (
+            ('x' * 101,),
+            "the name 'xxxxxxxxxxxxxxxxxxxx'... has 101 characters; at most 100 are taken",
+        ),
         (
             tuple(str(number) for number in range(MAX_NAMES + 1)),
             f'the vocabulary has {MAX_NAMES + 1} names; at most {MAX_NAMES} are taken',
@@ -80,8 +87,10 @@ CAPTIONS = [
     ('the man walks the dog', ['the||man', 'the||dog']),
     ('a train traveling down train tracks', ['a||train', '||train track+']),
     ('two zebras graze in a field', ['two||zebra+', 'a||field']),
-    ('a kitchen with a stove, sink and refrigerator',
-     ['a||kitchen', 'a||stove', '||sink', '||refrigerator']),
+    (
+        'a kitchen with a stove, sink and refrigerator',
+        ['a||kitchen', 'a||stove', '||sink', '||refrigerator'],
+    ),
     ('light blue car and dark trousers', ['|light blue|car', '|dark|trousers']),
     ('two people wearing hats and safety vests', ['two||person+', '||hat+', '||safety vest+']),
     ('a cat, which is black', ['a||cat']),
@@ -95,8 +104,10 @@ COMMANDS = [
     ('pick up the mug left of the laptop', ['the||mug', 'the||laptop']),
     ('bring me a bottle of water please', ['a||bottle', '||water']),
     ('watch the door', ['the||door']),
-    ('Drive to the nearest exit and stop in front of the yellow cone.',
-     ['the|nearest|exit', 'the|yellow|cone']),
+    (
+        'Drive to the nearest exit and stop in front of the yellow cone.',
+        ['the|nearest|exit', 'the|yellow|cone'],
+    ),
     ('look for red boxes to the right of the shelf', ['|red|box+', 'the||shelf']),
     ('person, forklift, pallet', ['||person', '||forklift', '||pallet']),
     ('the second person from the left', ['the|second|person']),
@@ -136,7 +147,12 @@ def test_noun_phrases(text, expected):
 
 @pytest.mark.parametrize('compound', COMPOUNDS)
 def test_compounds_stay_whole(compound):
-    for text in (compound, f'a {compound} on the grass', f'is there a {compound}?', f'two {compound}s'):
+    for text in (
+        compound,
+        f'a {compound} on the grass',
+        f'is there a {compound}?',
+        f'two {compound}s',
+    ):
         assert noun_phrases(text)[0].head == compound
     assert noun_phrases(f'the red {compound}')[0].name == f'red {compound}'
 
@@ -164,7 +180,9 @@ def test_other_scripts_split_on_spaces_and_marks(text, heads):
     assert [phrase.head for phrase in noun_phrases(text)] == heads
 
 
-@pytest.mark.parametrize('text', ['', ' ', '?!...', '\x00\x1f', 'the of and', 'is it red?', '12 7'])
+@pytest.mark.parametrize(
+    'text', ['', ' ', '?!...', '\x00\x1f', 'the of and', 'is it red?', '12 7']
+)
 def test_texts_that_name_nothing(text):
     assert noun_phrases(text) == ()
 
@@ -180,7 +198,9 @@ def test_any_text_gives_phrases_a_vocabulary_takes(text):
         Vocabulary((phrase.name,))
 
 
-@pytest.mark.parametrize('unit', ['a dog and ', 'dog ', 'x', "'s ", 'red ', '猫', '-', 'a-', '... '])
+@pytest.mark.parametrize(
+    'unit', ['a dog and ', 'dog ', 'x', "'s ", 'red ', '猫', '-', 'a-', '... ']
+)
 def test_long_texts_take_linear_time(unit):
     noun_phrases('the dogs')
     start = time.process_time()
@@ -219,7 +239,9 @@ def test_nouns_with_one_form(noun):
     assert (singular(noun), plural(noun)) == (noun, noun)
 
 
-@pytest.mark.parametrize('noun', ['', 'собака', '猫', '42', 'x9', 'grass', 'this', 'tennis', 'gas'])
+@pytest.mark.parametrize(
+    'noun', ['', 'собака', '猫', '42', 'x9', 'grass', 'this', 'tennis', 'gas']
+)
 def test_singular_leaves_alone(noun):
     assert singular(noun) == noun
 

@@ -1,20 +1,20 @@
 """Answers that rest on what was looked for.
 
-A language model tells the colour of a car that is not there. Here what a question takes for granted
-is looked for first (its presuppositions, as in P. F. Strawson, On Referring, Mind 59, 1950), what
-boxes can decide is decided by them, and only the rest goes to a question answerer, whose answer
-is held against the boxes. What nobody can tell is said to be so.
+A language model tells the colour of a car that is not there. Here what a question takes for
+granted is looked for first (its presuppositions, as in P. F. Strawson, On Referring, Mind 59,
+1950), what boxes can decide is decided by them, and only the rest goes to a question answerer,
+whose answer is held against the boxes. What nobody can tell is said to be so.
 """
 
 from collections.abc import Sequence
 
-from vlm_ros.case import Case, Silent
 from vlm_ros.errors import QuestionError
-from vlm_ros.inventory import EVERYDAY
+from vlm_ros.grounding.case import Case, Silent
+from vlm_ros.grounding.inventory import EVERYDAY
+from vlm_ros.grounding.questions import Kind, parse
+from vlm_ros.grounding.sightings import Observer
 from vlm_ros.phrases import Vocabulary
-from vlm_ros.questions import Kind, parse
 from vlm_ros.results import Answer, Status, Truth, Verdict
-from vlm_ros.sightings import Observer
 from vlm_ros.tasks import Detector, Image, QuestionAnswerer, Ticket
 
 MAX_QUESTION_CHARACTERS = 2000
@@ -27,21 +27,21 @@ class GroundedAnswerer:
 
     What can be asked, and who answers:
 
-    * **existence** (`is there a dog?`, `are there two cups and a laptop?`, `any people in view?`):
-      the detector; `yes` or `no`, and `UNSURE` for a score between its two bars. To ask for a thing
-      is not to take it for granted, so an absent one is a `no` and never `NOT_IN_VIEW`.
-    * **count** (`how many people are there?`): the detector, in digits. None is `0`, with status OK:
-      the question asks for a number, the look was made, and 0 is what it found.
+    * **existence** (`is there a dog?`, `are there two cups and a laptop?`, `any people?`): the
+      detector; `yes` or `no`, and `UNSURE` for a score between its two bars. To ask for a thing is
+      not to take it for granted, so an absent one is a `no` and never `NOT_IN_VIEW`.
+    * **count** (`how many people are there?`): the detector, in digits. None is `0` with status
+      OK: a number was asked for, the look was made, and 0 is what it found.
     * **position** (`where is the cat?`, `is the cup left of the laptop?`, `what is on the table?`):
-      the detector, as far as boxes can tell; see `spatial`.
+      the detector, as far as boxes can tell; see `grounding.spatial`.
     * **inventory** (`what do you see?`): the detector, out of `vocabulary`.
     * **all else** (`is the door open?`, `what colour is the car?`): the question answerer, once
       what the question takes for granted (the door, the car) has been found. Without a question
       answerer, `UNSURE` says what was found and what cannot be told.
 
-    What a question takes for granted and is not there makes `NOT_IN_VIEW`; what the detector has no
-    way to look for makes `UNSURE`, unless the question answerer says that it is there. An attribute
-    (`the red car`) is never taken for true because its noun was found.
+    What a question takes for granted and is not there makes `NOT_IN_VIEW`; what the detector has
+    no way to look for makes `UNSURE`, unless the question answerer says that it is there. An
+    attribute (`the red car`) is never taken for true because its noun was found.
 
     An answer of the question answerer becomes `UNSURE`, with both versions in the message, where
     it names things that are not in view or a number that the boxes rule out.

@@ -7,25 +7,26 @@ from typing import Any
 from vlm_ros import lexicon
 
 _ALWAYS_PLURAL = frozenset(
-    'scissors trousers jeans shorts pants leggings tights pyjamas pajamas sunglasses eyeglasses'
-    ' spectacles goggles binoculars headphones earphones tweezers pliers tongs shears clothes'
-    ' stairs overalls'.split()
+    'scissors trousers jeans shorts pants leggings tights pyjamas pajamas sunglasses'
+    ' eyeglasses spectacles goggles binoculars headphones earphones tweezers pliers'
+    ' tongs shears clothes stairs overalls'.split()
 )
 _SAME = frozenset(
-    'sheep fish deer moose bison shrimp salmon trout aircraft spacecraft hovercraft series species'
-    ' offspring'.split()
+    'sheep fish deer moose bison shrimp salmon trout aircraft spacecraft hovercraft'
+    ' series species offspring'.split()
 )
 _UNCOUNTED = frozenset(
-    'water grass snow ice sand smoke fire food bread rice coffee tea milk juice furniture luggage'
-    ' baggage traffic clothing equipment trash garbage rubbish litter mud dirt money jewelry'
-    ' jewellery news gravel wood metal plastic paper cutlery fruit cheese butter sky fog rain'
-    ' hair stuff'.split()
+    'water grass snow ice sand smoke fire food bread rice coffee tea milk juice'
+    ' furniture luggage baggage traffic clothing equipment trash garbage rubbish'
+    ' litter mud dirt money jewelry jewellery news gravel wood metal plastic paper'
+    ' cutlery fruit cheese butter sky fog rain hair stuff'.split()
 )
 # Words in -s that are singular and that a rule for plurals would cut.
 _SINGULAR_IN_S = frozenset(
-    'bus minibus trolleybus omnibus gas canvas atlas lens chaos thermos cosmos tennis iris chassis'
-    ' trellis pelvis axis ibis debris oasis basis clematis crisis news christmas pancreas mantis'
-    ' tripos bias alias asparagus rhinoceros this is was has does its yes us always'.split()
+    'bus minibus trolleybus omnibus gas canvas atlas lens chaos thermos cosmos tennis'
+    ' iris chassis trellis pelvis axis ibis debris oasis basis clematis crisis news'
+    ' christmas pancreas mantis tripos bias alias asparagus rhinoceros this is was has'
+    ' does its yes us always'.split()
 )
 _PLURAL_IN_US = frozenset('menus emus gurus tutus haikus gnus plateaus bureaus chateaus'.split())
 _IRREGULAR = {'persons': 'person', 'passersby': 'passerby', 'axes': 'axe', 'media': 'medium'}
@@ -65,7 +66,7 @@ def _singular_word(word: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def plural(noun: str) -> str:
-    """Return the plural of a noun or of a compound; what is plural already comes back unchanged."""
+    """Return the plural of a noun or of a compound; a plural comes back unchanged."""
     *front, last = noun.split(' ')
     if last and _singular_word(last) == last and last not in _ALWAYS_PLURAL | _SAME | _UNCOUNTED:
         last = str(_engine().plural_noun(last))

@@ -17,14 +17,14 @@ ARTICLES = _words('a an')
 DEFINITES = _words('the this that these those my your his her its our their')
 """Determiners that take for granted that the thing exists."""
 QUANTIFIERS = _words(
-    'some any no every each all both either neither another many much few several most more less'
-    ' fewer enough'
+    'some any no every each all both either neither another many much few several most more'
+    ' less fewer enough'
 )
 NUMBERS = {
     word: value
     for value, word in enumerate(
-        'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen'
-        ' fifteen sixteen seventeen eighteen nineteen twenty'.split()
+        'zero one two three four five six seven eight nine ten eleven twelve thirteen'
+        ' fourteen fifteen sixteen seventeen eighteen nineteen twenty'.split()
     )
 } | {'thirty': 30, 'forty': 40, 'fifty': 50, 'hundred': 100, 'dozen': 12}
 DETERMINERS = ARTICLES | DEFINITES | QUANTIFIERS | NUMBERS.keys()
@@ -32,20 +32,19 @@ DETERMINERS = ARTICLES | DEFINITES | QUANTIFIERS | NUMBERS.keys()
 PREPOSITIONS = _words(
     'of in on at by with without from to into onto over under above below beneath underneath'
     ' beside besides between among amongst around near nearby behind beyond inside outside'
-    ' through across along alongside against toward towards upon off up down out about for during'
-    ' before after like as per via within next than except opposite atop amid past until since'
-    ' close closer adjacent ahead away'
+    ' through across along alongside against toward towards upon off up down out about for'
+    ' during before after like as per via within next than except opposite atop amid past until'
+    ' since close closer adjacent ahead away'
 )
 CONJUNCTIONS = _words('and or but nor plus while because if whether then so though although &')
 PRONOUNS = _words(
     'i me you he him she it we us they them myself yourself himself herself itself ourselves'
-    ' themselves mine yours hers ours theirs there here'
-    ' someone somebody anyone anybody everyone everybody nobody none'
-    ' something anything nothing everything one ones'
+    ' themselves mine yours hers ours theirs there here someone somebody anyone anybody everyone'
+    ' everybody nobody none something anything nothing everything one ones'
 )
 QUESTION_WORDS = _words('what which who whom whose where when why how')
 AUXILIARIES = _words(
-    "is are was were be been being am do does did done has have had having can could will would"
+    'is are was were be been being am do does did done has have had having can could will would'
     " shall should may might must 's 're 'm 've 'll 'd ain not"
 )
 ADVERBS = _words(
@@ -70,22 +69,47 @@ COLLECTIVES = _words(
 )
 """Nouns that, before `of`, only count what follows."""
 
+GENERIC_NAMES = _words('thing object item stuff')
+"""Names that any thing answers to."""
+SCENES = _words(
+    'room kitchen bathroom bedroom office street road floor ground wall ceiling sky pavement'
+    ' sidewalk grass garden yard field city town country world beach park forest warehouse'
+    ' hallway corridor lobby intersection highway environment area surroundings workspace place'
+    ' air scene space lane horizon path way route aisle passage driveway'
+)
+"""What a picture is taken in or of, which has no box to look for."""
+ABSTRACT = _words(
+    'colour color size shape type kind sort name number amount count position location time day'
+    ' date weather season temperature material brand model make breed species age gender sex'
+    ' height width length depth distance direction speed state status condition situation'
+    ' problem issue reason purpose difference relationship mood expression activity action event'
+    ' word text letter title language answer question idea way case fact order style design'
+    ' pattern price cost quality resolution hurry danger meaning whole lot motion movement noise'
+    ' sound chance role job nationality name emotion one ones other others left right point view'
+    ' look rest majority anything something nothing everything content emergency mess obstacle'
+    ' hazard trouble meter metre centimeter centimetre millimeter millimetre kilometer kilometre'
+    ' inch mile second minute hour percent degree'
+)
+"""Names of what cannot be seen by itself."""
+
 COLOURS = _words(
-    'red green blue yellow orange purple pink brown black white grey gray beige turquoise violet'
-    ' golden silver gold cyan magenta maroon navy tan crimson teal lilac'
+    'red green blue yellow orange purple pink brown black white grey gray beige turquoise'
+    ' violet golden silver gold cyan magenta maroon navy tan crimson teal lilac'
 )
 _STATES = _words(
-    'open closed shut empty full broken dirty clean wet dry hot cold warm new old young lit unlit'
-    ' asleep awake alive dead busy free ready damaged intact folded locked unlocked hidden lost'
-    ' missing parked painted bare sharp blunt soft hard heavy loose tight safe dangerous burning'
-    ' fallen overturned stuck blocked available occupied upright ajar alone drunk ill sick injured hurt unconscious aware present'
-    ' visible operational functional active inactive idle online offline pregnant flammable edible'
+    'open closed shut empty full broken dirty clean wet dry hot cold warm new old young lit'
+    ' unlit asleep awake alive dead busy free ready damaged intact folded locked unlocked hidden'
+    ' lost missing parked painted bare sharp blunt soft hard heavy loose tight safe dangerous'
+    ' burning fallen overturned stuck blocked available occupied upright ajar alone drunk ill'
+    ' sick injured hurt unconscious aware present visible operational functional active inactive'
+    ' idle online offline pregnant flammable edible clear blurry'
 )
 _SIZES = _words(
-    'big small large huge tiny little tall short long wide narrow thick thin high low deep shallow'
-    ' giant medium massive mini bigger smaller larger taller shorter longer biggest smallest'
-    ' largest tallest shortest longest older younger oldest youngest higher lower highest lowest'
-    ' upper leftmost rightmost topmost lowermost furthest farthest nearest closest'
+    'big small large huge tiny little tall short long wide narrow thick thin high low deep'
+    ' shallow giant medium massive mini bigger smaller larger taller shorter longer biggest'
+    ' smallest largest tallest shortest longest older younger oldest youngest higher lower'
+    ' highest lowest upper leftmost rightmost topmost lowermost furthest farthest nearest'
+    ' closest'
 )
 _MATERIALS = _words(
     'wooden wood metal metallic plastic glass leather paper steel concrete brick ceramic rubber'
@@ -96,17 +120,23 @@ _LOOKS = _words(
     ' rectangular oval triangular flat curved straight fluffy furry hairy bald smooth rough'
     ' beautiful pretty cute ugly nice good bad happy sad angry tired elderly male female adult'
     ' blond blonde fat slim strong weak fast slow famous modern vintage antique classic typical'
-    ' different same similar other main only own certain various single double several whole extra'
-    ' real fake foreign american european japanese chinese fresh ripe rotten sunny cloudy'
+    ' different same similar other main only own certain various single double several whole'
+    ' extra real fake foreign american european japanese chinese fresh ripe rotten sunny cloudy'
     ' crowded quiet loud lovely friendly strange unknown unusual suspicious many'
 )
 _ORDINALS = _words('first second third fourth fifth sixth last next')
 _ACTIVITIES = _words(
-    'running walking sleeping sitting standing lying moving flying smiling crying laughing playing'
-    ' jumping swimming barking waiting hanging falling approaching working eating'
+    'running walking sleeping sitting standing lying moving flying smiling crying laughing'
+    ' playing jumping swimming barking waiting hanging falling approaching working eating'
 )
 ATTRIBUTES = (
-    COLOURS | _STATES | _SIZES | _MATERIALS | _LOOKS | _ORDINALS | _ACTIVITIES
+    COLOURS
+    | _STATES
+    | _SIZES
+    | _MATERIALS
+    | _LOOKS
+    | _ORDINALS
+    | _ACTIVITIES
     | _words('left right front back')
 )
 """What describes a thing and can be left out of its name."""
@@ -118,51 +148,56 @@ SHADES = _words('light dark bright pale deep')
 COMPOUND_NAMES = frozenset(
     name.replace('_', ' ')
     for name in _words(
-        'hot_dog stop_sign exit_sign remote_control high_chair first_aid_kit paper_towel paper_clip'
-        ' wine_glass hard_hat hard_drive soft_toy soft_drink front_door back_door walking_stick'
-        ' running_shoe running_shoes sleeping_bag swimming_pool swimming_trunks playing_card'
-        ' playing_cards standing_desk watch_tower park_bench turn_signal stand_mixer orange_juice'
-        ' white_wine red_wine polar_bear red_panda bald_eagle guide_dog rubber_duck rubber_band'
-        ' rubber_boot rubber_glove concrete_mixer cotton_bud metal_detector work_bench work_surface'
-        ' search_light show_case cover_plate push_button pull_cord lift_truck walk_signal'
-        ' look_out check_point stop_light drink_can drink_carton touch_screen cutting_board'
+        'hot_dog stop_sign exit_sign remote_control high_chair first_aid_kit paper_towel'
+        ' paper_clip wine_glass hard_hat hard_drive soft_toy soft_drink front_door back_door'
+        ' walking_stick running_shoe running_shoes sleeping_bag swimming_pool swimming_trunks'
+        ' playing_card playing_cards standing_desk watch_tower park_bench turn_signal'
+        ' stand_mixer orange_juice white_wine red_wine polar_bear red_panda bald_eagle guide_dog'
+        ' rubber_duck rubber_band rubber_boot rubber_glove concrete_mixer cotton_bud'
+        ' metal_detector work_bench work_surface search_light show_case cover_plate push_button'
+        ' pull_cord lift_truck walk_signal look_out check_point stop_light drink_can'
+        ' drink_carton touch_screen cutting_board'
     )
 )
 """Names that begin with a word of another list."""
 
 _VERBS = _words(
-    'see wear hold ride carry eat sit stand walk run lie contain pick grab take bring go move find'
-    ' tell describe locate give put place push pull follow watch look detect navigate avoid lean'
-    ' cross appear seem feel think know want need like get make come keep leave let read write'
-    ' throw catch kick hit jump swim fly fall hang cover fill surround play talk speak wait use'
-    ' belong happen try ask answer say ignore pretend forget include depict identify recognize'
-    ' recognise spot approach touch face point stare graze chase pour serve lay slice feed climb'
-    ' sleep park drive operate load unload lift attach connect face pass reach enter exit show'
-    ' count list check fetch turn close stop search help work drink cook dress cut wash clean'
-    ' smile laugh cry dance sing lean bend kneel crouch block store mount park exist'
+    'see wear hold ride carry eat sit stand walk run lie contain pick grab take bring go move'
+    ' find tell describe locate give put place push pull follow watch look detect navigate avoid'
+    ' lean cross appear seem feel think know want need like get make come keep leave let read'
+    ' write throw catch kick hit jump swim fly fall hang cover fill surround play talk speak'
+    ' wait use belong happen try ask answer say ignore pretend forget include depict identify'
+    ' recognize recognise spot approach touch face point stare graze chase pour serve lay slice'
+    ' feed climb sleep park drive operate load unload lift attach connect face pass reach enter'
+    ' exit show count list check fetch turn close stop search help work drink cook dress cut'
+    ' wash clean smile laugh cry dance sing lean bend kneel crouch block store mount park exist'
 )
-_IRREGULAR = _words(
-    'seen saw wore worn held rode ridden ate eaten sat stood ran lay lain took taken brought went'
-    ' gone found told gave given put kept left let read wrote written threw thrown caught hit'
-    ' swam flew flown fell fallen hung said saying thought knew known felt got gotten made came'
-    ' spoke spoken slept drove driven fed sang knelt bent made'
-) - ATTRIBUTES - POSITIONS
+_IRREGULAR = (
+    _words(
+        'seen saw wore worn held rode ridden ate eaten sat stood ran lay lain took taken'
+        ' brought went gone found told gave given put kept left let read wrote written threw'
+        ' thrown caught hit swam flew flown fell fallen hung said saying thought knew known felt'
+        ' got gotten made came spoke spoken slept drove driven fed sang knelt bent made'
+    )
+    - ATTRIBUTES
+    - POSITIONS
+)
 _NOUNS_AS_VERBS = _words(
-    'watch place park face point show count list check turn stop search help work drink cook dress'
-    ' cut wash slice pass exit block store mount light saw lay shop run walk stand play ride fly'
-    ' look touch cover fall cross smile dance use lift load cry clean read spot exits places parks'
-    ' faces points shows counts lists checks turns stops drinks cooks dresses cuts slices passes'
-    ' blocks stores mounts stands plays rides flies looks covers falls crosses watches works'
-    ' runs walks loads lifts shops uses helps feed feeds hit hits catch pull push reach serve'
-    ' taking close'
+    'watch place park face point show count list check turn stop search help work drink cook'
+    ' dress cut wash slice pass exit block store mount light saw lay shop run walk stand play'
+    ' ride fly look touch cover fall cross smile dance use lift load cry clean read spot exits'
+    ' places parks faces points shows counts lists checks turns stops drinks cooks dresses cuts'
+    ' slices passes blocks stores mounts stands plays rides flies looks covers falls crosses'
+    ' watches works runs walks loads lifts shops uses helps feed feeds hit hits catch pull push'
+    ' reach serve taking close'
 )
 NOUNS_IN_ING = _words(
     'building ceiling painting string ring king wing swing spring clothing railing awning thing'
     ' crossing lighting opening drawing earring wedding icing pudding sibling duckling dumpling'
     ' bearing housing wiring flooring parking sling fencing plumbing landing meeting morning'
-    ' evening darling herring starling being anything something everything nothing dining washing'
-    ' cutting frying shopping ironing baking sewing vending rocking mixing measuring filing'
-    ' steering recycling drinking rolling reading writing boxing bowling climbing fishing'
+    ' evening darling herring starling being anything something everything nothing dining'
+    ' washing cutting frying shopping ironing baking sewing vending rocking mixing measuring'
+    ' filing steering recycling drinking rolling reading writing boxing bowling climbing fishing'
     ' hiking sailing skating skiing surfing buildings ceilings paintings'
 )
 NOUNS_IN_ED = _words(
@@ -170,8 +205,9 @@ NOUNS_IN_ED = _words(
     ' thoroughbred flowerbed infrared watershed red need deed steed'
 )
 NOUNS_IN_LY = _words(
-    'fly butterfly jelly family lily belly assembly ally rally bully doily dolly dragonfly supply'
-    ' gully july firefly housefly holly ply ugly lovely friendly elderly silly smelly curly only'
+    'fly butterfly jelly family lily belly assembly ally rally bully doily dolly dragonfly'
+    ' supply gully july firefly housefly holly ply ugly lovely friendly elderly silly smelly'
+    ' curly only'
 )
 
 

@@ -254,6 +254,7 @@ def _phrase(
     start, end = run[0].start, run[len(words) - 1].end
     numbers = [value for word in determiners if (value := lexicon.number_value(word)) is not None]
     several = any(value != 1 for value in numbers) or not lexicon.MANY.isdisjoint(determiners)
+    several = several and lexicon.ARTICLES.isdisjoint(determiners)  # `both a cup and a plate`
     yield Phrase(
         text=text[start:end],
         start=start,

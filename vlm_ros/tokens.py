@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-# Letters of any script with the marks that belong to them: what is not space, control or
-# punctuation. `\w` would break words of scripts whose vowels are combining marks (Devanagari, Thai).
+# A word is what is no space, control character or punctuation. `\w` would break the words of
+# scripts whose vowels are combining marks (Devanagari, Thai).
 _MARKS = (
     r'\s\x00-\x1f\x7f!-/:-@\[-`{-~\xa1\xab\xb7\xbb\xbf'
     r'\u055a-\u055f\u0589\u060c\u061b\u061f\u06d4\u0964\u0965'

@@ -11,11 +11,11 @@ import itertools
 
 import numpy as np
 
-from vlm_ros import spatial
-from vlm_ros.clauses import Condition, Thing
+from vlm_ros.grounding import spatial
+from vlm_ros.grounding.clauses import Condition, Thing
+from vlm_ros.grounding.sightings import Presence, Sighting
 from vlm_ros.inflection import count_phrase, join_names, plural, singular, with_article
 from vlm_ros.results import Detections
-from vlm_ros.sightings import Presence, Sighting
 
 MAX_PAIRED_BOXES = 30
 """Relations are tried between the best boxes only; a crowd has no one of whom anything is sure."""
@@ -81,7 +81,7 @@ Sightings = Mapping[str, Sighting]
 
 def joined(parts: Sequence[Detections]) -> Detections:
     """Put detections together, each box once."""
-    rows = {}
+    rows: dict[tuple[str, bytes], tuple[spatial.Box, float]] = {}
     for part in parts:
         for xyxy, score, label in zip(part.xyxy, part.scores, part.labels, strict=True):
             rows.setdefault((label, xyxy.tobytes()), (xyxy, score))
@@ -146,7 +146,8 @@ def fulfils(
         # A hat that is not in view is not worn; one that is may be worn or not.
         present = [sightings[thing.name].presence for thing in condition.references]
         values.append(False if Presence.ABSENT in present else None)
-    return spatial.all_of(values)
+    value = spatial.all_of(values)
+    return not value if condition.negated and value is not None else value
 
 
 def _stands(box: spatial.Box, condition: Condition, sightings: Sightings) -> bool | None:
@@ -291,9 +292,7 @@ def _reason(thing: Thing, condition: Condition, counted: Tally) -> str:
     if thing.presupposed and several and not thing.plural:
         return f'{seen}; it is not clear which is meant'
     if condition.relation is not None:
-        others = join_names([f'the {other.described}' for other in condition.references])
-        stands = f'{condition.relation.value} {others}'
-        return f'{seen}, but boxes cannot tell whether {it_is} {stands}'
+        return f'{seen}, but boxes cannot tell whether {it_is} {condition.text}'
     if condition.place is not None and len(counted.undecided):
         return f'{seen}, but not clearly {condition.place.text}'
     return f'{seen}, and there may be more'

@@ -117,7 +117,7 @@ class Observer:
         if self.region_xyxy is None or not len(detections):
             return detections
         left, top = self.region_xyxy[:2]
-        return replace(detections, xyxy=detections.xyxy + np.float32([left, top, left, top]))
+        return replace(detections, xyxy=detections.xyxy + np.array([left, top] * 2, np.float32))
 
     def look(self, names: Iterable[str]) -> dict[str, Sighting]:
         """Look for names in one call; each comes back with its sighting."""

@@ -4,20 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from vlm_ros import evidence
-from vlm_ros.agreement import claimed_names, matching_choice, number_of, yes_no_of
-from vlm_ros.clauses import Thing
-from vlm_ros.evidence import amount, Finding, joined, Tally
+from vlm_ros.grounding import evidence
+from vlm_ros.grounding.agreement import claimed_names, matching_choice, number_of, yes_no_of
+from vlm_ros.grounding.clauses import Thing
+from vlm_ros.grounding.evidence import amount, Finding, joined, Tally
+from vlm_ros.grounding.inventory import list_things, look_around
+from vlm_ros.grounding.questions import Kind, Question
+from vlm_ros.grounding.sightings import Observer, Presence, Sighting
+from vlm_ros.grounding.spatial import place_of
 from vlm_ros.inflection import join_names, with_article
-from vlm_ros.inventory import list_things, look_around
 from vlm_ros.phrases import noun_phrases, Vocabulary
-from vlm_ros.questions import Kind, Question
 from vlm_ros.results import Answer, Detections, Status
-from vlm_ros.sightings import Observer, Presence, Sighting
-from vlm_ros.spatial import place_of
-from vlm_ros.tasks import Image, QuestionAnswerer, Ticket
+from vlm_ros.tasks import QuestionAnswerer, Ticket
 
 MAX_ASKED = 4
 """For more things than this in one question the answerer is not asked whether they are there."""
@@ -80,7 +78,9 @@ class Case:
             return self._ask('cannot tell: only English is understood', Detections())
         named = [*self.question.things, *self.question.condition.references]
         named = [thing for thing in named if not thing.generic]
-        names = [thing.name for thing in named] + [thing.shorter for thing in named if thing.shorter]
+        names = [thing.name for thing in named] + [
+            thing.shorter for thing in named if thing.shorter
+        ]
         self._sightings = self.observer.look(names)
         failure = self._presupposition_failure([thing for thing in named if thing.presupposed])
         if failure is not None:
@@ -157,13 +157,21 @@ class Case:
         shown = joined([finding.evidence, self._references()])
         if finding.truth is None:
             unseen = [name for name, seen in self._sightings.items() if not seen.recognized]
-            return self._ask(evidence.cannot_recognize(unseen) if unseen else finding.reason, shown)
+            return self._ask(
+                evidence.cannot_recognize(unseen) if unseen else finding.reason, shown
+            )
         if question.negated and not self.choices:
             # A bare yes to `is there no dog?` would mean either.
-            return self._say(self._counted(question.things), finding.confidence, shown)
+            return self._say(self._spelled_out(bool(finding.truth)), finding.confidence, shown)
         return self._say('yes' if finding.truth else 'no', finding.confidence, shown)
 
-    def _counted(self, things: Sequence[Thing]) -> str:
+    def _spelled_out(self, truth: bool) -> str:
+        """Answer a question for the opposite of something in a sentence."""
+        things, condition = self.question.things, self.question.condition
+        if condition.negated:
+            subject = join_names([f'the {thing.name}' for thing in things])
+            are = 'are' if len(things) > 1 or things[0].plural else 'is'
+            return f'{subject} {are} {"not " if truth else ""}{condition.text}'
         counts = [(len(self._sightings[thing.name].found), thing.name) for thing in things]
         names = [amount(count, name) if count else f'no {name}' for count, name in counts]
         return f'there {"are" if counts[0][0] > 1 else "is"} {join_names(names)} in view'
@@ -174,7 +182,7 @@ class Case:
             return Finding(True, float(sure.scores.max()), sure)
         # Whatever is not in the vocabulary may still be there: never a no.
         reason = f'cannot tell: found none of the {len(self.vocabulary)} names looked for'
-        return Finding(None, 0.0, possible, reason)
+        return Finding(None, 0.0, possible, _undecided(possible) if len(possible) else reason)
 
     def _answer_choice(self) -> Answer:
         things = self.question.things
@@ -195,8 +203,14 @@ class Case:
         shown = joined([counted.sure for counted in tallies])
         for thing, counted in zip(self.question.things, tallies, strict=True):
             # Weak boxes beside sure ones only lower the confidence; alone they leave it open.
-            if not counted.known or len(counted.undecided) or (len(counted.weak) and not counted.low):
-                finding = evidence.exists(replace(thing, low=1, high=0), self.question.condition, counted)
+            if (
+                not counted.known
+                or len(counted.undecided)
+                or (len(counted.weak) and not counted.low)
+            ):
+                finding = evidence.exists(
+                    replace(thing, low=1, high=0), self.question.condition, counted
+                )
                 shown = joined([shown, counted.undecided, self._references()])
                 return self._ask(finding.reason, shown, tallies)
         texts = [amount(c.low, t.name) for t, c in zip(self.question.things, tallies, strict=True)]
@@ -235,25 +249,22 @@ class Case:
             shown = joined([sure, self._references()])
             return self._say(list_things(sure), float(sure.scores.min()), shown)
         if len(possible):
-            reason = f'cannot tell: boxes cannot show that about {list_things(possible)}'
-            return self._ask(reason, joined([possible, self._references()]))
+            return self._ask(_undecided(possible), joined([possible, self._references()]))
         if self.answerer is not None:
             return self._ask('', self._references())
-        looked = names[0] if len(names) == 1 else f'any of the {len(names)} names looked for'
-        message = f'found none of {looked}' if len(names) > 1 else f'there is no {looked} in view'
+        message = f'found none of the {len(names)} names looked for'
+        if len(names) == 1 and self.question.condition.empty:
+            message = f'there is no {names[0]} in view'
         return Answer(Status.NOTHING_FOUND, evidence=self._references(), message=message)
 
     def _answer_open(self) -> Answer:
-        found = [self._sightings[thing.name].found for thing in self.question.things]
-        seen = [
-            with_article(thing.name)
-            for thing, boxes in zip(self.question.things, found, strict=True)
-            if len(boxes)
-        ]
+        names = [name for thing in self.question.things for name in (thing.name, thing.shorter)]
+        found = {name: self._sightings[name].found for name in names if name}
+        seen = [with_article(name) for name, boxes in found.items() if len(boxes)]
         reason = 'this model cannot answer that question'
         if seen:
             reason = f'there is {join_names(seen)} in view, but {reason}'
-        return self._ask(reason, joined(found))
+        return self._ask(reason, joined(list(found.values())))
 
     def _say(self, text: str, confidence: float, shown: Detections) -> Answer:
         """Answer with what boxes decided; where that is none of the choices, ask."""
@@ -300,15 +311,17 @@ class Case:
         shown = joined([own, shown, claimed])
         if self.require_evidence and not len(shown):
             return _unsure(f'the answer was {text!r}, but no box supports it')
-        confidence = min([told.confidence, *map(float, shown.scores[:1])])
+        taken = [self._sightings[t.name].found for t in self.question.things if t.presupposed]
+        confidence = min(
+            [told.confidence, *(float(found.scores.max()) for found in taken if len(found))]
+        )
         return Answer(Status.OK, text, confidence, shown)
 
     def _objection(self, text: str, tallies: Sequence[Tally]) -> tuple[str, Detections]:
         """Say what boxes have against an answer; empty for nothing, with the boxes for it."""
-        if len(tallies) == 1 and (number := number_of(text)) is not None:
-            if not tallies[0].low <= number <= tallies[0].high:
-                seen = len(joined([tallies[0].sure, tallies[0].undecided, tallies[0].weak]))
-                return f'boxes show at most {amount(seen, tallies[0].sighting.name)}', Detections()
+        number = number_of(text) if len(tallies) == 1 else None
+        if number is not None and not tallies[0].low <= number <= tallies[0].high:
+            return f'boxes show {tallies[0].low} to {tallies[0].high}', Detections()
         known = [phrase.head for phrase in noun_phrases(self.text)]
         claims = claimed_names(text, known)[:MAX_CLAIMS]
         sightings = self.observer.look(claims)
@@ -317,6 +330,10 @@ class Case:
             missing = join_names([f'no {name}' for name in absent])
             return f'there is {missing} in view', Detections()
         return '', joined([sighting.found for sighting in sightings.values()])
+
+
+def _undecided(possible: Detections) -> str:
+    return f'cannot tell: boxes cannot show that about {list_things(possible)}'
 
 
 def _unsure(message: str, shown: Detections | None = None) -> Answer:

@@ -5,35 +5,15 @@ commas as words of their own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import re
 from typing import NamedTuple
 
 from vlm_ros import lexicon
+from vlm_ros.grounding.spatial import Place, place_named, Relation
+from vlm_ros.inflection import join_names
 from vlm_ros.phrases import noun_phrases, Phrase
-from vlm_ros.spatial import Place, place_named, Relation
 from vlm_ros.tokens import tokens
-
-GENERIC_NAMES = frozenset('thing object item obstacle stuff'.split())
-"""Names that any thing answers to."""
-SCENES = frozenset(
-    'room kitchen bathroom bedroom office street road floor ground wall ceiling sky pavement sidewalk'
-    ' grass garden yard field city town country world beach park forest warehouse hallway corridor'
-    ' lobby intersection highway environment area surroundings workspace place air scene space'
-    ' street lane horizon'.split()
-)
-"""What a picture is taken in or of, which has no box to look for."""
-ABSTRACT = frozenset(
-    'colour color size shape type kind sort name number amount count position location time day'
-    ' date weather season temperature material brand model make breed species age gender sex height'
-    ' width length depth distance direction speed state status condition situation problem issue'
-    ' reason purpose difference relationship mood expression activity action event word text letter'
-    ' title language answer question idea way case fact order style design pattern price cost'
-    ' quality resolution hurry danger meaning whole lot motion movement noise sound chance role job'
-    ' nationality name emotion one ones other others left right point view look rest majority'
-    ' anything something nothing everything content emergency mess'.split()
-)
-"""Names of what cannot be seen by itself."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +47,7 @@ class Thing:
     @property
     def generic(self) -> bool:
         """Whether anything would be one."""
-        return self.name in GENERIC_NAMES
+        return self.name in lexicon.GENERIC_NAMES
 
 
 class Things(NamedTuple):
@@ -86,12 +66,22 @@ class Condition:
         relation: How they stand to the references.
         references: What the relation refers to.
         unchecked: The words of a condition that boxes cannot show; empty where there is none.
+        negated: Whether it is said not to hold.
     """
 
     place: Place | None = None
     relation: Relation | None = None
     references: tuple[Thing, ...] = ()
     unchecked: str = ''
+    negated: bool = False
+
+    @property
+    def text(self) -> str:
+        """The condition in words, without its negation."""
+        if self.relation is None:
+            return self.unchecked or (self.place.text if self.place else '')
+        references = join_names([f'the {thing.described}' for thing in self.references])
+        return f'{self.relation.value} {references}'
 
     @property
     def empty(self) -> bool:
@@ -144,8 +134,13 @@ def _follows_is(word: str) -> bool:
 
 
 _JOINERS = frozenset({'and', 'or', ',', '&', 'plus', 'nor'})
-_LEADING = _JOINERS | lexicon.DETERMINERS | lexicon.COLLECTIVES | frozenset(
-    'both either neither exactly only just precisely at least most than of about'.split()
+_LEADING = (
+    _JOINERS
+    | lexicon.DETERMINERS
+    | lexicon.COLLECTIVES
+    | frozenset(
+        'both either neither exactly only just precisely at least most than of about'.split()
+    )
 )
 _BOUND = re.compile(
     r'(?P<bound>at least|at most|more than|less than|fewer than|exactly|only|just|precisely)?'
@@ -156,7 +151,7 @@ _NEGLIGIBLE = frozenset('single visible other certain different whole various on
 
 
 def read_things(text: str) -> Things | None:
-    """Read a text that is nothing but things in a row; None when it is more, or less, than that."""
+    """Read a text that is nothing but things in a row; None when it is not."""
     things: list[Thing] = []
     either = False
     end = 0
@@ -168,9 +163,9 @@ def read_things(text: str) -> Things | None:
             continue
         if not _LEADING.issuperset(lead) and not _are_numbers(lead):
             return None
-        if things and not _JOINERS.intersection(lead):
-            return None
-        thing = _thing(phrase, [word for word in lead if word not in _JOINERS])
+        if bool(things) != bool(_JOINERS.intersection(lead)):
+            return None  # `the cup a mug`, `two or three cups`
+        thing = _thing(phrase, [word for word in lead if word not in _JOINERS - {'nor'}])
         if thing is None:
             return None
         things.append(thing)
@@ -218,10 +213,10 @@ def is_definite(phrase: Phrase) -> bool:
 def _bounds(lead: Sequence[str], plural: bool) -> tuple[int, int | None] | None:
     """Return the least and the most that words such as `at least two` allow."""
     words = [word for word in lead if word not in lexicon.DEFINITES | {'all', 'any', 'some'}]
-    if 'no' in words or 'neither' in words or 'zero' in words or '0' in words:
+    if not {'no', 'neither', 'nor', 'zero', '0'}.isdisjoint(words):
         return 0, 0
     if 'both' in words:
-        return 2, 2
+        return (2, 2) if plural else (1, None)
     if words[:2] in (['a', 'couple'], ['a', 'pair']) or words == ['couple', 'of']:
         return 2, None
     if 'several' in words or 'few' in words:
@@ -251,23 +246,29 @@ def split_subject(text: str) -> tuple[Things, str] | None:
     return None
 
 
-_RELATIONS = (
-    (r'(?:(?:to|on|at|toward|towards) )?(?:the |its )?(?:far |immediate )?left(?:[ -]hand)?'
-     r'(?: side)? (?:of|from)', Relation.LEFT_OF),
-    (r'(?:(?:to|on|at|toward|towards) )?(?:the |its )?(?:far |immediate )?right(?:[ -]hand)?'
-     r'(?: side)? (?:of|from)', Relation.RIGHT_OF),
-    (r'(?:directly |right )?in front of|ahead of|before', Relation.IN_FRONT_OF),
-    (r'(?:directly |right )?behind|in back of|at the back of', Relation.BEHIND),
-    (r'on (?:the )?top of|on the surface of|upon|atop|on', Relation.ON),
-    (r'(?:directly |right )?(?:underneath|under|beneath)', Relation.UNDER),
-    (r'(?:directly |right )?above|over|higher than', Relation.ABOVE),
-    (r'(?:directly |right )?below|lower than', Relation.BELOW),
-    (r'inside of|inside|within|in', Relation.IN),
-    (r'(?:right )?(?:next to|near to|near|beside|close to|alongside|adjacent to|by)', Relation.NEAR),
-    (r'in between|between', Relation.BETWEEN),
-)  # fmt: skip
+def _beside(side: str) -> str:
+    return (
+        r'(?:(?:to|on|at|towards?) )?(?:the |its )?(?:far |immediate )?'
+        rf'{side}(?:[ -]hand)?(?: side)? (?:of|from)'
+    )
+
+
+_RELATIONS = {
+    Relation.LEFT_OF: _beside('left'),
+    Relation.RIGHT_OF: _beside('right'),
+    Relation.IN_FRONT_OF: r'(?:directly |right )?in front of|ahead of|before',
+    Relation.BEHIND: r'(?:directly |right )?behind|in back of|at the back of',
+    Relation.ON: r'on (?:the )?top of|on the surface of|upon|atop|on',
+    Relation.UNDER: r'(?:directly |right )?(?:underneath|under|beneath)',
+    Relation.ABOVE: r'(?:directly |right )?above|over|higher than',
+    Relation.BELOW: r'(?:directly |right )?below|lower than',
+    Relation.BETWEEN: r'in between|between',
+    Relation.IN: r'inside of|inside|within|in',
+    Relation.NEAR: r'(?:right )?(?:next to|near to|near|beside|close to|alongside|adjacent to|by)',
+}
 _RELATION = re.compile(
-    '(?:' + '|'.join(f'({words})' for words, _ in _RELATIONS) + r')(?= (?P<reference>.+)$)'
+    f'(?:{"|".join(f"(?P<{relation.name}>{words})" for relation, words in _RELATIONS.items())})'
+    r' (?P<reference>.+)$'
 )
 _PLACE = re.compile(
     r'(?:(?:somewhere )?(?:on|in|at|to|toward|towards|near) (?:the )?)?(?:very |far |extreme )?'
@@ -276,14 +277,14 @@ _PLACE = re.compile(
 )
 # What nobody can do without the thing; whether it is done, boxes do not show.
 _CONTACT = re.compile(
-    r'(?:wearing|wears?|holding|holds?|carrying|carries|carry|riding|rides?|pushing|pulling|driving'
-    r'|with|using|eating|kicking|throwing|touching|hugging|walking with'
-    r'|(?:sitting|standing|lying|leaning|sleeping|parked|stopped|walking|waiting) (?:on|in|at|by|near'
-    r'|behind|under|next to|in front of|against|beside)) (?P<reference>.+)$'
+    r'(?:wearing|wears?|holding|holds?|carrying|carries|carry|riding|rides?|pushing|pulling'
+    r'|driving|with|using|eating|kicking|throwing|touching|hugging|walking with'
+    r'|(?:sitting|standing|lying|leaning|sleeping|parked|stopped|walking|waiting)'
+    r' (?:on|in|at|by|near|behind|under|next to|in front of|against|beside)) (?P<reference>.+)$'
 )
 _NEUTRAL = re.compile(
-    r'^(?:,|and|that|which|who|is|are|was|were|located|situated|placed|positioned|found|visible|seen'
-    r'|shown|somewhere|currently|now|still|also|directly|anywhere|present)(?= |$) ?'
+    r'^(?:,|and|that|which|who|is|are|was|were|located|situated|placed|positioned|found|visible'
+    r'|seen|shown|somewhere|currently|now|still|also|directly|anywhere|present)(?= |$) ?'
 )
 
 
@@ -292,12 +293,16 @@ def read_condition(text: str) -> Condition:
     rest = text.strip(' ,')
     while match := _NEUTRAL.match(rest):
         rest = rest[match.end() :]
+    if rest.startswith('not '):
+        return replace(read_condition(rest[4:]), negated=True)
     if not rest or rest in ('there', 'here'):
         return Condition()
-    if (match := _PLACE.match(rest)) and (place := place_named(match['words'].replace('-', ' ').split())):
+    if (match := _PLACE.match(rest)) and (
+        place := place_named(match['words'].replace('-', ' ').split())
+    ):
         return Condition(place=place)
     if match := _RELATION.match(rest):
-        relation = next(_RELATIONS[i][1] for i, words in enumerate(match.groups()) if words)
+        relation = next(relation for relation in _RELATIONS if match[relation.name])
         references = read_things(match['reference'])
         if references is not None and not references.either and _can_refer(references.things):
             return Condition(relation=relation, references=references.things)
@@ -310,6 +315,6 @@ def read_condition(text: str) -> Condition:
 
 def _can_refer(references: Sequence[Thing]) -> bool:
     return all(
-        thing.name not in SCENES | ABSTRACT and not thing.generic and thing.low > 0
+        thing.name not in lexicon.SCENES | lexicon.ABSTRACT and not thing.generic and thing.low > 0
         for thing in references
     )

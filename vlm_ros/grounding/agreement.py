@@ -1,22 +1,25 @@
 """Whether the text of an answer is one of the choices, a yes, a number, and what it claims."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import re
 
 from vlm_ros import lexicon
-from vlm_ros.clauses import ABSTRACT, GENERIC_NAMES, plain_text, SCENES
+from vlm_ros.grounding.clauses import plain_text
 from vlm_ros.phrases import noun_phrases, singular
 
 _YES = frozenset('yes yeah yep true correct right affirmative y'.split())
 _NO = frozenset('no nope false incorrect wrong negative n'.split())
-_EMPTY_WORDS = lexicon.ARTICLES | lexicon.DEFINITES | frozenset(
-    'it is are there in on at side corner one of and'.split()
+_EMPTY_WORDS = (
+    lexicon.ARTICLES
+    | lexicon.DEFINITES
+    | frozenset('it is are there in on at side corner one of and'.split())
 )
 _SAME_WORDS = {
     'upper': 'top', 'lower': 'bottom', 'middle': 'centre', 'center': 'centre', 'central': 'centre',
     'none': '0', 'no': '0', 'nothing': '0', 'gray': 'grey', 'left-hand': 'left',
     'right-hand': 'right',
 }  # fmt: skip
+_NO_CLAIMS = lexicon.ABSTRACT | lexicon.SCENES | lexicon.GENERIC_NAMES
 
 
 def yes_no_of(text: str) -> bool | None:
@@ -43,13 +46,14 @@ def matching_choice(text: str, choices: Sequence[str]) -> str | None:
     and choices whose words are all in the answer (`left` for `on the left`).
     """
     folded = _folded(text)
-    for fits in (
+    tests: tuple[Callable[[str], bool], ...] = (
         lambda choice: _folded(choice) == folded,
         lambda choice: _same(yes_no_of(choice), yes_no_of(text)) and len(choice.split()) == 1,
         lambda choice: _words(choice) == _words(text),
         lambda choice: _same(number_of(choice), number_of(text)),
-        lambda choice: bool(_words(choice)) and _words(choice) <= _words(text),
-    ):
+        lambda choice: _names_choice(_words(text), _words(choice)),
+    )
+    for fits in tests:
         fitting = [choice for choice in choices if fits(choice)]
         if fitting:
             return fitting[0] if len(fitting) == 1 else None
@@ -66,15 +70,19 @@ def claimed_names(text: str, known: Sequence[str]) -> tuple[str, ...]:
     for phrase in noun_phrases(text):
         words = phrase.determiner.split()
         counted = any(lexicon.number_value(word) is not None for word in words)
-        if not (counted or lexicon.ARTICLES.intersection(words)):
-            continue
-        if phrase.head not in ABSTRACT | SCENES | GENERIC_NAMES and phrase.head not in known:
+        claimed = counted or not lexicon.ARTICLES.isdisjoint(words)
+        if claimed and phrase.head not in _NO_CLAIMS and phrase.head not in known:
             names.append(phrase.head)
     return tuple(dict.fromkeys(names))
 
 
 def _folded(text: str) -> str:
     return ' '.join(text.casefold().split()).strip('.!? ')
+
+
+def _names_choice(words: frozenset[str], choice: frozenset[str]) -> bool:
+    # `not open` names neither open nor closed.
+    return bool(choice) and choice <= words and ('not' in words) == ('not' in choice)
 
 
 def _same(value: object, other: object) -> bool:

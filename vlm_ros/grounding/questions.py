@@ -13,16 +13,13 @@ import enum
 import re
 
 from vlm_ros import lexicon
-from vlm_ros.clauses import (
-    ABSTRACT,
+from vlm_ros.grounding.clauses import (
     Condition,
     described,
-    GENERIC_NAMES,
     is_definite,
     plain_text,
     read_condition,
     read_things,
-    SCENES,
     split_subject,
     Thing,
 )
@@ -68,8 +65,8 @@ class Question:
 
     @property
     def negated(self) -> bool:
-        """Whether it asks for the absence of something, so that yes and no would mislead."""
-        return any(thing.high == 0 for thing in self.things)
+        """Whether it asks for the opposite of something, so that yes and no would mislead."""
+        return self.condition.negated or any(thing.high == 0 for thing in self.things)
 
     def as_yes_no(self) -> 'Question':
         """Read the question as a statement that holds or does not."""
@@ -78,23 +75,25 @@ class Question:
 
 
 _IMAGE = (
-    r'(?:picture|image|photo|photograph|scene|view|frame|video|camera image|camera view|camera feed'
-    r'|feed|camera|shot|screenshot|snapshot|screen|field of view|room|area|environment'
-    r'|surroundings|workspace|vicinity)'
+    r'(?:picture|image|photo|photograph|scene|view|frame|video|camera (?:image|view|feed|picture)'
+    r'|feed|shot|screenshot|snapshot|field of view|room|area|environment|surroundings|workspace'
+    r'|vicinity)'
 )
 _THE = r'(?:the|this|that|your|my|our|its|these|those)'
+# What says only that the picture is meant.
 _VIEW = re.compile(
     rf'\b(?:(?:in|on|of|from|within|inside|at|to|through|for) {_THE} (?:current |whole |entire '
     rf'|given |same )?{_IMAGE}s?|in (?:sight|view|shot|frame)|in front of (?:you|me|us|the camera'
-    r'|the robot)|ahead of (?:you|me|us|the robot)|(?:right )?now|at the moment|at present|currently'
-    r'|at all|(?:over |right )?here|around (?:you|us|me)|please|anywhere|for me|nearby$|around$'
-    r'|at this (?:moment|time)|yes or no)\b'
+    r'|the robot)|ahead of (?:you|me|us|the robot)|(?:right )?now|at the moment|at present'
+    r'|currently|at all|(?:over |right )?here|around (?:you|us|me)|please|anywhere|for me'
+    r'|nearby$|around$|on camera|at this (?:moment|time)|yes or no)\b'
 )
 _OPENERS = re.compile(
     r'^(?:please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|tell me'
     r'|let me know|say|answer(?: with)?(?: only)?|do you know|do you think|would you say|i wonder'
     r'|i am wondering|(?:can|could|would|will) you (?:tell|inform) (?:me|us)|look and|make sure'
-    r'|(?:can|could|would|will) you(?= (?:count|locate|point|show|describe|list|check|find out|say)\b)'
+    r'|(?:can|could|would|will) you(?= (?:count|locate|point|show|describe|list|check|find out'
+    r'|say)\b)'
     r'|(?:i|we) (?:want|need|would like) to (?:know|find out|see)'
     r'|(?:check|verify|confirm|determine|find out|see|look|examine)(?= (?:if|whether|that)\b)'
     r'|is it (?:true|the case|correct|right|possible)(?= that\b)|it is true(?= that\b)'
@@ -112,12 +111,18 @@ _REFUSED = re.compile(
 )
 # Grammar words of other languages in Latin script that are no English words.
 _FOREIGN = frozenset(
-    'der das ist ein eine einen wo und nicht gibt es wie viele sind welche farbe auf dem den le la les'
-    ' un une est que el los las una hay donde dónde qué quel quelle où il combien cuántos cuantos en'
-    ' et y de del dov dove quanti sono che è het een hoeveel waar zijn er onde há está esta quantos'
-    ' o um uma gdzie jest co ile nerede var kaç hvor er en et mange finns var hur många missä onko'
-    ' montako mitä sur dans vois vedi ves siehst du voyez'.split()
+    'der das ist ein eine einen wo und nicht gibt es wie viele sind welche farbe auf'
+    ' dem den le la les un une est que el los las una hay donde dónde qué quel quelle'
+    ' où il combien cuántos cuantos en et y de del dov dove quanti sono che è het een'
+    ' hoeveel waar zijn er onde há está esta quantos o um uma gdzie jest co ile nerede'
+    ' var kaç hvor er en et mange finns var hur många missä onko montako mitä sur dans'
+    ' vois vedi ves siehst du voyez'.split()
 ) - frozenset({'a'})
+
+# Those that are English words as well, so that they tell nothing.
+_SHARED = frozenset(
+    'a an in on is was am so me no he as to do i we be all at or it of by my'.split()
+)
 
 _SEE = (
     r'(?:see|spot|detect|notice|recognize|recognise|make out|identify|observe|perceive|have|find'
@@ -125,7 +130,9 @@ _SEE = (
 )
 _EYES = r'(?:you|i|we|the robot|the camera|the model|they|one)'
 _SHOW = r'(?:show|contain|depict|include|have|has|display|feature)s?'
-_GENERIC = r'(?:(?:all )?(?:the )?(?:different )?(?:kinds? of |types? of )?(?:objects?|things?|items?))'
+_GENERIC = (
+    r'(?:(?:all )?(?:the )?(?:different )?(?:kinds? of |types? of )?(?:objects?|things?|items?))'
+)
 
 
 def parse(text: str) -> Question:
@@ -142,8 +149,8 @@ def _is_english(plain: str) -> bool:
     words = plain.replace(',', ' ').split()
     if not all(lexicon.is_latin(word) for word in words):
         return False
-    known = lexicon.BREAKS | lexicon.DETERMINERS
-    return any(word in known - _FOREIGN for word in words) or _FOREIGN.isdisjoint(words)
+    known = (lexicon.BREAKS | lexicon.DETERMINERS) - _FOREIGN - _SHARED
+    return _FOREIGN.isdisjoint(words) or not known.isdisjoint(words)
 
 
 def _parse_plain(plain: str) -> Question:
@@ -170,7 +177,7 @@ def _tidy(text: str) -> str:
 def _existence(match: re.Match[str], in_view: bool) -> Question | None:
     """Read `a dog`, `two cups and a plate`, `a cup on the table`, `a red car on the left`."""
     split = split_subject(match['rest'])
-    if split is None or any(thing.name in ABSTRACT for thing in split[0].things):
+    if split is None or any(thing.name in lexicon.ABSTRACT for thing in split[0].things):
         return None
     (things, either), rest = split
     # To ask for the dog is not to take it for granted.
@@ -201,9 +208,27 @@ def _this_is(match: re.Match[str], in_view: bool) -> Question | None:
     return replace(question, kind=Kind.CHOICE, yes_no=False)
 
 
+def _names(match: re.Match[str], in_view: bool) -> Question | None:
+    """Read a text without a verb of its own: `dogs`, `a cup on a table`, `a man riding a horse`."""
+    question = _existence(match, in_view)
+    if question is None:
+        return None
+    words = match['rest'].split()
+    if not _CLAUSE_WORDS.isdisjoint(words) or (len(words) == 1 and words[0] in lexicon.VERBS):
+        return None
+    if not question.condition.unchecked:
+        return question
+    doing = question.condition.unchecked.split(' ', 1)[0]
+    described = lexicon.is_participle(doing) or doing in lexicon.PREPOSITIONS
+    return question if words[0] in lexicon.DETERMINERS or described else None
+
+
+_CLAUSE_WORDS = lexicon.AUXILIARIES | {'all', 'each', 'every', 'both'}
+
+
 _COUNT_TAIL = re.compile(
-    rf'^(?:that )?(?:(?:are|is|were)(?: there| present| visible| shown| seen)?|(?:do|can|did|could)'
-    rf' {_EYES} {_SEE}|(?:can|could) be seen|there are|there is)(?: |$)'
+    r'^(?:that )?(?:(?:are|is|were)(?: there| present| visible| shown| seen)?'
+    rf'|(?:do|can|did|could) {_EYES} {_SEE}|(?:can|could) be seen|there are|there is)(?: |$)'
 )
 _OTHER_CLAUSE = re.compile(r'^(?:do|does|did|has|have|can|could|will|would|should|am|and how)\b')
 
@@ -216,7 +241,7 @@ def _count(match: re.Match[str], in_view: bool) -> Question | None:
     rest = _COUNT_TAIL.sub('', rest)
     if _OTHER_CLAUSE.match(rest):
         return None
-    if any(thing.generic or thing.name in ABSTRACT | SCENES for thing in things):
+    if any(thing.generic or thing.name in _UNSEEN for thing in things):
         return None
     things = tuple(replace(thing, presupposed=False) for thing in things)
     return Question(Kind.COUNT, things, condition=read_condition(rest))
@@ -224,7 +249,7 @@ def _count(match: re.Match[str], in_view: bool) -> Question | None:
 
 def _location(match: re.Match[str], in_view: bool) -> Question | None:
     things = read_things(match['rest'])
-    if things is None or any(thing.name in ABSTRACT for thing in things.things):
+    if things is None or any(thing.name in lexicon.ABSTRACT for thing in things.things):
         return None
     if any(thing.generic for thing in things.things):
         return None
@@ -246,7 +271,7 @@ def _inventory(match: re.Match[str], in_view: bool) -> Question | None:
 def _predication(match: re.Match[str], in_view: bool) -> Question | None:
     """Read `is the cup left of the laptop`, `the door is open`, `is the dog in view`."""
     split = split_subject(match['rest'])
-    if split is None or any(thing.name in ABSTRACT | SCENES for thing in split[0].things):
+    if split is None or any(thing.name in _UNSEEN for thing in split[0].things):
         return None
     (things, either), rest = split
     stated = re.match(r'(?:is|are|was|were)(?: |$)', rest)
@@ -264,17 +289,21 @@ def _predication(match: re.Match[str], in_view: bool) -> Question | None:
     if condition == Condition():
         things = tuple(replace(thing, presupposed=False) for thing in things)
     elif negation:
-        return None
+        condition = replace(condition, negated=True)
+        return Question(Kind.EXISTENCE, things, either, condition, yes_no=True)
     question = Question(Kind.EXISTENCE, things, either, condition, yes_no=True)
     return _denied(question, negation and negation.group())
 
 
+_UNSEEN = lexicon.ABSTRACT | lexicon.SCENES | lexicon.IMAGE_WORDS
+
+
 def _open(rest: str, yes_no: bool) -> Question:
     """Keep of a text that fits no form only what it takes for granted."""
-    things = {}
+    things: dict[str, Thing] = {}
     for phrase in noun_phrases(rest):
         granted = is_definite(phrase) or rest[: phrase.start].endswith(('which ', 'whose '))
-        if granted and phrase.head not in ABSTRACT | SCENES | GENERIC_NAMES:
+        if granted and phrase.head not in _UNSEEN | lexicon.GENERIC_NAMES:
             first, _, more = phrase.head.partition(' ')
             things.setdefault(
                 phrase.head,
@@ -290,53 +319,89 @@ def _open(rest: str, yes_no: bool) -> Question:
 
 
 _Reader = Callable[[re.Match[str], bool], Question | None]
-_FORMS: tuple[tuple[re.Pattern[str], _Reader], ...] = tuple(
-    (re.compile(f'^{pattern}$'), read)
-    for pattern, read in (
-        (r'(?:is|are|was|were) (?:not )?there(?: still| also| currently| even| not)* (?P<rest>.+)',
-         _existence),
-        (r'there (?:is|are|was|were|seems? to be|appears? to be|exists?)(?: still| also)*'
-         r'(?P<not> not)?(?: still| also)* (?P<rest>.+)', _existence),
-        (rf'(?:do|does|did|can|could) (?:not )?{_EYES}(?: not| actually| really| still| also)*'
-         rf' {_SEE} (?P<rest>.+)', _see),
-        (rf'(?:has|have) {_EYES} (?:seen|found|spotted|detected|got|noticed) (?P<rest>.+)', _see),
-        (rf'{_EYES}(?: can| could| do| does)?(?P<not> not)? {_SEE}s? (?P<rest>.+)', _existence),
-        (rf'{_THE} {_IMAGE} (?:does |do )?(?P<not>not )?{_SHOW} (?P<rest>.+)', _existence),
-        (rf'(?:does|do|did) {_THE} {_IMAGE} (?:not )?{_SHOW} (?P<rest>.+)', _existence),
-        (rf'(?:is|are) (?:this|that|it|these) (?:an? )?{_IMAGE}s? of (?P<rest>.+)', _this_is),
-        (rf'(?:this|that|it|these) (?:is|are) (?P<not>not )?(?:an? )?{_IMAGE}s? of (?P<rest>.+)',
-         _this_is),
-        (r'(?:is|are) (?:not )?(?:this|that|it|these|those|they) (?P<rest>(?:an?|any|some) .+)',
-         _this_is),
-        (r'(?:this|that|it|these|those|they) (?:is|are) (?P<not>not )?(?P<rest>(?:an?|some) .+)',
-         _this_is),
-        (r'(?:is there )?any (?:signs?|traces?|evidence) of (?P<rest>.+)', _existence),
-        (r'(?:how many(?: of)?|what is the (?:total |exact )?(?:number|count|amount) of'
-         r'|(?:the )?(?:total )?(?:number|count) of|count(?: up)?(?: all)?(?: of)?|what number of)'
-         r' (?P<rest>.+)', _count),
-        (rf'where (?:(?:can|could|do|did|would|should) {_EYES} {_SEE}|is|are|was|were) (?P<rest>.+?)'
-         r'(?: located| situated| positioned| placed| visible| exactly| to be found)*', _location),
-        (r'where (?P<rest>.+) (?:is|are)', _location),
-        (r'(?:in|on|at|to) (?:which|what) (?:part|corner|area|half|third|side|region|direction'
-         r'|position|location|place) (?:is|are) (?P<rest>.+?)(?: located)?', _location),
-        (r'(?:what|which) side (?:is|are) (?P<rest>.+) on', _location),
-        (r'(?:what is )?the (?:location|position|whereabouts|place) of (?P<rest>.+)', _location),
-        (r'(?:find|locate|show(?: me)?|point (?:to|at|out)|search for|look for) (?P<rest>.+)',
-         _location),
-        (rf'(?P<who>what|who|which)(?: else)?(?: {_GENERIC})? (?:do|does|can|could|did) {_EYES}'
-         rf' {_SEE}(?P<rest> .+)?', _inventory),
-        (rf'(?P<who>what|who|which)(?: else)?(?: {_GENERIC})? (?:can|could) be seen(?P<rest> .+)?',
-         _inventory),
-        (rf'(?:what|which)(?: {_GENERIC})? does {_THE} {_IMAGE} {_SHOW}', _inventory),
-        (rf'(?P<who>what|who|which)(?: else)?(?: {_GENERIC})? (?:is|are)(?: there| visible| present'
-         r'| shown| seen)*(?P<rest> .+)?', _inventory),
-        (r'what (?:is|are) (?:this|that|it|these|those)', _inventory),
-        (rf'(?:what )?(?:{_EYES} (?:can )?{_SEE})', _inventory),
-        (rf'(?:describe|list|name|report|enumerate)(?: me)?(?: everything| what)?(?: {_THE})?'
-         rf'(?: {_IMAGE}| {_GENERIC})?(?: {_EYES} (?:can )?{_SEE}| is there| there is)?(?P<rest> .+)?',
-         _inventory),
-        (r'(?:is|are|was|were) (?:not )?(?P<rest>.+)', _predication),
-        (r'(?P<rest>.+ (?:is|are|was|were)(?: .+)?)', _predication),
-        (r'(?P<rest>.+)', _existence),
-    )
-)  # fmt: skip
+
+
+def _form(pattern: str, read: _Reader) -> tuple[re.Pattern[str], _Reader]:
+    return re.compile(f'^{pattern}$'), read
+
+
+_WHAT = rf'(?P<who>what|who|which)(?: else)?(?: {_GENERIC})?'
+# In order: the first that matches and whose reader finds its way decides.
+_FORMS = (
+    _form(
+        r'(?:is|are|was|were) (?:not )?there(?: still| also| currently| even| not)* (?P<rest>.+)',
+        _existence,
+    ),
+    _form(
+        r'there (?:is|are|was|were|seems? to be|appears? to be|exists?)(?: still| also)*'
+        r'(?P<not> not)?(?: still| also)* (?P<rest>.+)',
+        _existence,
+    ),
+    _form(
+        rf'(?:do|does|did|can|could) (?:not )?{_EYES}(?: not| actually| really| still| also)*'
+        rf' {_SEE} (?P<rest>.+)',
+        _see,
+    ),
+    _form(rf'(?:has|have) {_EYES} (?:seen|found|spotted|detected|noticed) (?P<rest>.+)', _see),
+    _form(rf'{_EYES}(?: can| could| do| does)?(?P<not> not)? {_SEE}s? (?P<rest>.+)', _existence),
+    _form(rf'{_THE} {_IMAGE} (?:does |do )?(?P<not>not )?{_SHOW} (?P<rest>.+)', _existence),
+    _form(rf'(?:does|do|did) {_THE} {_IMAGE} (?:not )?{_SHOW} (?P<rest>.+)', _existence),
+    _form(rf'(?:is|are) (?:this|that|it|these) (?:an? )?{_IMAGE}s? of (?P<rest>.+)', _this_is),
+    _form(
+        rf'(?:this|that|it|these) (?:is|are) (?P<not>not )?(?:an? )?{_IMAGE}s? of (?P<rest>.+)',
+        _this_is,
+    ),
+    _form(
+        r'(?:is|are) (?:not )?(?:this|that|it|these|those|they) (?P<rest>(?:an?|any|some) .+)',
+        _this_is,
+    ),
+    _form(r'are (?:not )?(?:these|those|they) (?P<rest>.+)', _this_is),
+    _form(
+        r'(?:this|that|it|these|those|they) (?:is|are) (?P<not>not )?(?P<rest>(?:an?|some) .+)',
+        _this_is,
+    ),
+    _form(r'(?:is there )?any (?:signs?|traces?|evidence) of (?P<rest>.+)', _existence),
+    _form(
+        r'(?:how many(?: of)?|what is the (?:total |exact )?(?:number|count|amount) of'
+        r'|(?:the )?(?:total )?(?:number|count) of|count(?: up)?(?: all)?(?: of)?'
+        r'|what number of) (?P<rest>.+)',
+        _count,
+    ),
+    _form(
+        rf'where (?:(?:can|could|do|did|would|should) {_EYES} {_SEE}|is|are|was|were)'
+        r' (?P<rest>.+?)(?: (?:located|situated|positioned|placed|visible|exactly|to be found))*',
+        _location,
+    ),
+    _form(r'where (?P<rest>.+) (?:is|are)', _location),
+    _form(
+        r'(?:in|on|at|to) (?:which|what) (?:part|corner|area|half|third|side|region|direction'
+        r'|position|location|place) (?:is|are) (?P<rest>.+?)(?: located)?',
+        _location,
+    ),
+    _form(r'(?:what|which) side (?:is|are) (?P<rest>.+) on', _location),
+    _form(r'(?:what is )?the (?:location|position|whereabouts|place) of (?P<rest>.+)', _location),
+    _form(
+        r'(?:find|locate|show(?: me)?|point (?:to|at|out)|search for|look for) (?P<rest>.+)',
+        _location,
+    ),
+    _form(rf'{_WHAT} (?:do|does|can|could|did) {_EYES} {_SEE}(?P<rest> .+)?', _inventory),
+    _form(rf'{_WHAT} (?:can|could) be seen(?P<rest> .+)?', _inventory),
+    _form(rf'{_WHAT} does (?:{_THE} {_IMAGE}|this|it) {_SHOW}', _inventory),
+    _form(rf'what is (?:in )?{_THE} {_IMAGE} (?:of|about)', _inventory),
+    _form(
+        rf'{_WHAT} (?:is|are)(?: there| visible| present| shown| seen| the (?:object|thing|item)s?)*'
+        r'(?P<rest> .+)?',
+        _inventory,
+    ),
+    _form(r'what (?:is|are) (?:this|that|it|these|those)', _inventory),
+    _form(rf'(?:what )?{_EYES} (?:can )?{_SEE}', _inventory),
+    _form(
+        r'(?:describe|list|name|report|enumerate)(?: me)?(?: everything| what)?'
+        rf'(?: {_THE})?(?: {_IMAGE}| {_GENERIC})?'
+        rf'(?: {_EYES} (?:can )?{_SEE}| is there| there is)?(?P<rest> .+)?',
+        _inventory,
+    ),
+    _form(r'(?:is|are|was|were) (?:not )?(?P<rest>.+)', _predication),
+    _form(r'(?P<rest>.+ (?:is|are|was|were)(?: .+)?)', _predication),
+    _form(r'(?P<rest>.+)', _names),
+)

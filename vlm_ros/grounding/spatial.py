@@ -1,9 +1,9 @@
 """Where boxes lie in the picture and how they lie to each other, in words.
 
-A box shows position in the picture, not in space. Each test therefore answers True, False or, where
-a flat box cannot tell, None: left and right are plain, `on` and `under` are judged by how supports
-look from a usual camera height, and depth (`behind`, `in front of`) is never decided.
-All boxes are `xyxy`, in pixels of one image, y downwards.
+A box shows a position in the picture, not in space. So each test answers True, False or, where a
+flat box cannot tell, None: left and right are plain, `on` and `under` are judged by how supports
+look from a usual camera height, and depth (`behind`, `in front of`) is never decided. All boxes
+are `xyxy`, in pixels of one image, y downwards.
 """
 
 from collections.abc import Sequence
@@ -217,7 +217,7 @@ def _between(box: Box, first: Box, second: Box) -> bool | None:
         sides = [(test(first, box), test(box, second)), (test(second, box), test(box, first))]
         if any(all_of(side) for side in sides):
             return True
-    outside = [(_left_of(box, first), _left_of(box, second)), (_right_of(box, first), _right_of(box, second))]
+    outside = [(side(box, first), side(box, second)) for side in (_left_of, _right_of)]
     return False if any(all_of(side) for side in outside) else None
 
 

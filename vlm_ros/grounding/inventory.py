@@ -6,12 +6,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from vlm_ros import boxes
-from vlm_ros.clauses import Condition
-from vlm_ros.evidence import amount, fulfils, joined, Sightings
+from vlm_ros.grounding.clauses import Condition
+from vlm_ros.grounding.evidence import amount, fulfils, joined, Sightings
+from vlm_ros.grounding.sightings import Observer
 from vlm_ros.inflection import join_names
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections
-from vlm_ros.sightings import Observer
 
 SAME_OBJECT_IOU = 0.7
 """Boxes of different names that overlap by this are one object under two names."""
@@ -24,7 +24,7 @@ EVERYDAY = Vocabulary.parse(
     ' forklift, traffic cone, ladder, fire extinguisher, bin, umbrella, hat, shoe, ball, toy,'
     ' plant, flower, tree, apple, banana, bread, refrigerator, oven, sink, toilet, robot, tool'
 )
-"""What to look for when a question says nothing of it: things robots meet indoors and outdoors."""
+"""What to look for when a question leaves it open: things that robots meet in and out of doors."""
 
 
 def look_around(
