@@ -216,12 +216,14 @@ def test_nobody_names_a_thing_at_length():
 PLURALS = [
     ('person', 'people'), ('man', 'men'), ('woman', 'women'), ('child', 'children'),
     ('knife', 'knives'), ('bus', 'buses'), ('glass', 'glasses'), ('box', 'boxes'),
-    ('mouse', 'mice'), ('goose', 'geese'), ('foot', 'feet'), ('tooth', 'teeth'), ('leaf', 'leaves'),
+    ('mouse', 'mice'), ('goose', 'geese'), ('foot', 'feet'), ('tooth', 'teeth'),
+    ('leaf', 'leaves'),
     ('shelf', 'shelves'), ('wolf', 'wolves'), ('tomato', 'tomatoes'), ('photo', 'photos'),
     ('lens', 'lenses'), ('canvas', 'canvases'), ('cactus', 'cactuses'), ('octopus', 'octopuses'),
     ('city', 'cities'), ('key', 'keys'), ('shoe', 'shoes'), ('horse', 'horses'), ('tie', 'ties'),
     ('bench', 'benches'), ('dish', 'dishes'), ('fox', 'foxes'), ('dress', 'dresses'),
-    ('traffic light', 'traffic lights'), ('fireman', 'firemen'), ('police officer', 'police officers'),
+    ('traffic light', 'traffic lights'), ('fireman', 'firemen'),
+    ('police officer', 'police officers'),
     ('cup', 'cups'), ('zebra', 'zebras'), ('ski', 'skis'), ('menu', 'menus'), ('taxi', 'taxis'),
     ('t-shirt', 't-shirts'), ('axe', 'axes'), ('house', 'houses'), ('watch', 'watches'),
 ]  # fmt: skip
@@ -251,7 +253,8 @@ def test_singular_leaves_alone(noun):
     [
         ('dog', 'a dog'), ('elephant', 'an elephant'), ('hour glass', 'an hour glass'),
         ('unicorn', 'a unicorn'), ('scissors', 'scissors'), ('water', 'water'), ('bus', 'a bus'),
-        ('traffic light', 'a traffic light'), ('umbrella', 'an umbrella'), ('dogs', 'dogs'), ('', ''),
+        ('traffic light', 'a traffic light'), ('umbrella', 'an umbrella'),
+        ('dogs', 'dogs'), ('', ''),
     ],
 )  # fmt: skip
 def test_with_article(noun, expected):
@@ -263,7 +266,8 @@ def test_with_article(noun, expected):
     [
         (0, 'dog', 'no dogs'), (1, 'dog', 'one dog'), (3, 'dog', 'three dogs'),
         (2, 'people', 'two people'), (1, 'people', 'one person'), (12, 'bus', 'twelve buses'),
-        (13, 'knife', '13 knives'), (2, 'sheep', 'two sheep'), (4, 'traffic light', 'four traffic lights'),
+        (13, 'knife', '13 knives'), (2, 'sheep', 'two sheep'),
+        (4, 'traffic light', 'four traffic lights'),
     ],
 )  # fmt: skip
 def test_count_phrase(count, noun, expected):

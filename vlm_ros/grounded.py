@@ -32,8 +32,8 @@ class GroundedAnswerer:
       not to take it for granted, so an absent one is a `no` and never `NOT_IN_VIEW`.
     * **count** (`how many people are there?`): the detector, in digits. None is `0` with status
       OK: a number was asked for, the look was made, and 0 is what it found.
-    * **position** (`where is the cat?`, `is the cup left of the laptop?`, `what is on the table?`):
-      the detector, as far as boxes can tell; see `grounding.spatial`.
+    * **position** (`where is the cat?`, `is the cup left of the laptop?`, `what is on the
+      table?`): the detector, as far as boxes can tell; see `grounding.spatial`.
     * **inventory** (`what do you see?`): the detector, out of `vocabulary`.
     * **all else** (`is the door open?`, `what colour is the car?`): the question answerer, once
       what the question takes for granted (the door, the car) has been found. Without a question

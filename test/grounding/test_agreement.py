@@ -8,7 +8,8 @@ from vlm_ros.grounding.agreement import claimed_names, matching_choice, number_o
     [
         ('yes', True), ('Yes, there is.', True), ('YES!', True), ('true', True), ('yeah', True),
         ('no', False), ('No, it is closed', False), ('false.', False), ('nope', False),
-        ('', None), ('maybe', None), ('the door is open', None), ('nothing', None), ('yesterday', None),
+        ('', None), ('maybe', None), ('the door is open', None), ('nothing', None),
+        ('yesterday', None),
     ],
 )  # fmt: skip
 def test_yes_no_of(text, expected):

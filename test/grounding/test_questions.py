@@ -379,7 +379,8 @@ def test_open_questions_know_whether_yes_or_no_answers_them(text, yes_no):
 @pytest.mark.parametrize(
     'unit',
     ['is ', 'where is ', 'the dog is ', 'do you see if ', 'left of the ', 'at least two dogs and ',
-     'upper left ', 'and ', 'please ', "the dog's ", 'in the picture ', 'x', 'is there a ', 'not '],
+     'upper left ', 'and ', 'please ', "the dog's ", 'in the picture ', 'x', 'is there a ',
+     'not '],
 )  # fmt: skip
 def test_long_questions_are_read_quickly(unit):
     parse('is there a dog?')

@@ -83,7 +83,8 @@ def test_between(figure, expected):
 @pytest.mark.parametrize(
     ('centre', 'text'),
     [
-        ((50, 50), 'in the upper left'), ((320, 50), 'at the top'), ((600, 50), 'in the upper right'),
+        ((50, 50), 'in the upper left'), ((320, 50), 'at the top'),
+        ((600, 50), 'in the upper right'),
         ((50, 240), 'on the left'), ((320, 240), 'in the centre'), ((600, 240), 'on the right'),
         ((50, 450), 'in the lower left'), ((320, 450), 'at the bottom'),
         ((600, 450), 'in the lower right'), ((639, 479), 'in the lower right'),

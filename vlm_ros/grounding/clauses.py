@@ -1,7 +1,6 @@
 """The parts of a question or a statement: the things it speaks of and what it says of them.
 
-Everything here works on plain text as `plain_text` makes it: lower case, contractions written out,
-commas as words of their own.
+Everything here works on text as `wording.plain_text` makes it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ from vlm_ros import lexicon
 from vlm_ros.grounding.spatial import Place, place_named, Relation
 from vlm_ros.inflection import join_names
 from vlm_ros.phrases import noun_phrases, Phrase
-from vlm_ros.tokens import tokens
 
 
 @dataclass(frozen=True)
@@ -87,50 +85,6 @@ class Condition:
     def empty(self) -> bool:
         """Whether nothing is said."""
         return self.place is None and self.relation is None and not self.unchecked
-
-
-_IS_BEFORE = frozenset(
-    'what where who there it that this here how he she when why which everything something'.split()
-)
-_WRITTEN_OUT = {"'re": 'are', "'m": 'am', "'ve": 'have', "'ll": 'will', "'d": 'would'}
-_BODIES = (
-    (re.compile(r'\b(?:anyone|anybody|someone|somebody)(?: else)?\b'), 'a person'),
-    (re.compile(r'\b(?:nobody|no one|no-one)(?: else)?\b'), 'no person'),
-    (re.compile(r'\b(?:everyone|everybody)(?: else)?\b'), 'the people'),
-    (re.compile(r'\b(?:anything|something)(?: else)?\b'), 'a thing'),
-    (re.compile(r'\bnothing(?: else)?\b'), 'no thing'),
-)
-
-
-def plain_text(text: str) -> str:
-    """Write a text in lower case, contractions in full, every other mark as a comma."""
-    written: list[str] = []
-    words = tokens(text)
-    for index, token in enumerate(words):
-        if token.after_mark and written:
-            written.append(',')
-        following = words[index + 1].word if index + 1 < len(words) else ''
-        if token.word == "'s" and written:
-            verb = written[-1] in _IS_BEFORE or _follows_is(following)
-            if verb:
-                written.append('is')
-            else:
-                written[-1] += "'s"
-        else:
-            written.append(_WRITTEN_OUT.get(token.word, token.word))
-    plain = ' '.join(written)
-    for pattern, replacement in _BODIES:
-        plain = pattern.sub(replacement, plain)
-    return plain
-
-
-def _follows_is(word: str) -> bool:
-    # `the cat's on the sofa`, but `the cat's red collar`.
-    return (
-        word in lexicon.PREPOSITIONS
-        or word in lexicon.ARTICLES | lexicon.DEFINITES | {'not'}
-        or (lexicon.is_participle(word) and word.endswith('ing'))
-    )
 
 
 _JOINERS = frozenset({'and', 'or', ',', '&', 'plus', 'nor'})

@@ -18,13 +18,13 @@ SAME_OBJECT_IOU = 0.7
 
 EVERYDAY = Vocabulary.parse(
     'person, dog, cat, bird, horse, cow, sheep, car, truck, bus, bicycle, motorcycle, train, boat,'
-    ' airplane, traffic light, stop sign, fire hydrant, bench, chair, sofa, bed, table, desk, door,'
-    ' window, shelf, cabinet, television, laptop, keyboard, computer mouse, phone, book, clock,'
+    ' airplane, traffic light, stop sign, fire hydrant, bench, chair, sofa, bed, table, desk,'
+    ' door, window, shelf, cabinet, television, laptop, keyboard, computer mouse, phone, book, clock,'
     ' lamp, bottle, cup, bowl, plate, knife, fork, spoon, bag, backpack, suitcase, box, pallet,'
     ' forklift, traffic cone, ladder, fire extinguisher, bin, umbrella, hat, shoe, ball, toy,'
     ' plant, flower, tree, apple, banana, bread, refrigerator, oven, sink, toilet, robot, tool'
 )
-"""What to look for when a question leaves it open: things that robots meet in and out of doors."""
+"""What to look for when a question leaves it open: things that robots often meet."""
 
 
 def look_around(

@@ -17,11 +17,18 @@ from vlm_ros.grounding.clauses import (
     Condition,
     described,
     is_definite,
-    plain_text,
     read_condition,
     read_things,
     split_subject,
     Thing,
+)
+from vlm_ros.grounding.wording import (
+    core_of,
+    disregards_image,
+    IMAGE,
+    is_english,
+    plain_text,
+    THE,
 )
 from vlm_ros.phrases import noun_phrases
 
@@ -74,56 +81,9 @@ class Question:
         return replace(self, kind=kind, yes_no=True)
 
 
-_IMAGE = (
-    r'(?:picture|image|photo|photograph|scene|view|frame|video|camera (?:image|view|feed|picture)'
-    r'|feed|shot|screenshot|snapshot|field of view|room|area|environment|surroundings|workspace'
-    r'|vicinity)'
-)
-_THE = r'(?:the|this|that|your|my|our|its|these|those)'
-# What says only that the picture is meant.
-_VIEW = re.compile(
-    rf'\b(?:(?:in|on|of|from|within|inside|at|to|through|for) {_THE} (?:current |whole |entire '
-    rf'|given |same )?{_IMAGE}s?|in (?:sight|view|shot|frame)|in front of (?:you|me|us|the camera'
-    r'|the robot)|ahead of (?:you|me|us|the robot)|(?:right )?now|at the moment|at present'
-    r'|currently|at all|(?:over |right )?here|around (?:you|us|me)|please|anywhere|for me'
-    r'|nearby$|around$|on camera|at this (?:moment|time)|yes or no)\b'
-)
-_OPENERS = re.compile(
-    r'^(?:please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|tell me'
-    r'|let me know|say|answer(?: with)?(?: only)?|do you know|do you think|would you say|i wonder'
-    r'|i am wondering|(?:can|could|would|will) you (?:tell|inform) (?:me|us)|look and|make sure'
-    r'|(?:can|could|would|will) you(?= (?:count|locate|point|show|describe|list|check|find out'
-    r'|say)\b)'
-    r'|(?:i|we) (?:want|need|would like) to (?:know|find out|see)'
-    r'|(?:check|verify|confirm|determine|find out|see|look|examine)(?= (?:if|whether|that)\b)'
-    r'|is it (?:true|the case|correct|right|possible)(?= that\b)|it is true(?= that\b)'
-    r'|according to the (?:image|picture|photo)|based on the (?:image|picture|photo))(?: |$)'
-)
-_EMBEDDED = re.compile(r'^(?:if|whether|that) ')
 _YES_NO = re.compile(
     r'^(?:is|are|was|were|am|do|does|did|has|have|can|could|will|would|should|may|might) '
 )
-_REFUSED = re.compile(
-    r'^(?:please )?(?:ignore|disregard|forget|pretend)\b'
-    r'|\b(?:say|answer|reply|respond)(?: with)?(?: only)? (?:yes|no|true|false)\b(?! or )'
-    r'|\b(?:ignore|disregard|forget) (?:all|any|the|your|every|previous)\b.*\b(?:image|picture'
-    r'|instructions?|prompt|rules?)\b'
-)
-# Grammar words of other languages in Latin script that are no English words.
-_FOREIGN = frozenset(
-    'der das ist ein eine einen wo und nicht gibt es wie viele sind welche farbe auf'
-    ' dem den le la les un une est que el los las una hay donde dónde qué quel quelle'
-    ' où il combien cuántos cuantos en et y de del dov dove quanti sono che è het een'
-    ' hoeveel waar zijn er onde há está esta quantos o um uma gdzie jest co ile nerede'
-    ' var kaç hvor er en et mange finns var hur många missä onko montako mitä sur dans'
-    ' vois vedi ves siehst du voyez'.split()
-) - frozenset({'a'})
-
-# Those that are English words as well, so that they tell nothing.
-_SHARED = frozenset(
-    'a an in on is was am so me no he as to do i we be all at or it of by my'.split()
-)
-
 _SEE = (
     r'(?:see|spot|detect|notice|recognize|recognise|make out|identify|observe|perceive|have|find'
     r'|locate|view)'
@@ -131,47 +91,29 @@ _SEE = (
 _EYES = r'(?:you|i|we|the robot|the camera|the model|they|one)'
 _SHOW = r'(?:show|contain|depict|include|have|has|display|feature)s?'
 _GENERIC = (
-    r'(?:(?:all )?(?:the )?(?:different )?(?:kinds? of |types? of )?(?:objects?|things?|items?))'
+    r'(?:all )?(?:the )?(?:different )?(?:(?:kinds?|types?) of )?(?:objects?|things?|items?)'
 )
 
 
 def parse(text: str) -> Question:
     """Read what a question or a statement asks for; what is not understood is open."""
     plain = plain_text(text)
-    if not _is_english(plain):
+    if not is_english(plain):
         return Question(Kind.OPEN, english=False)
-    if _REFUSED.search(plain):
+    if disregards_image(plain):
         return Question(Kind.REFUSED)
     return _parse_plain(plain)
 
 
-def _is_english(plain: str) -> bool:
-    words = plain.replace(',', ' ').split()
-    if not all(lexicon.is_latin(word) for word in words):
-        return False
-    known = (lexicon.BREAKS | lexicon.DETERMINERS) - _FOREIGN - _SHARED
-    return _FOREIGN.isdisjoint(words) or not known.isdisjoint(words)
-
-
 def _parse_plain(plain: str) -> Question:
-    stripped = _VIEW.sub(' ', plain)
-    rest = _tidy(stripped)
-    while match := _OPENERS.match(rest):
-        rest = _tidy(rest[match.end() :])
-    embedded = _EMBEDDED.match(rest)
-    if embedded:
-        rest = rest[embedded.end() :]
+    core = core_of(plain)
     for pattern, read in _FORMS:
-        match = pattern.match(rest)
-        question = read(match, stripped != plain) if match else None
+        match = pattern.match(core.text)
+        question = read(match, core.in_view) if match else None
         if question is not None:
             return question
-    asks_yes_no = bool(embedded) or bool(_YES_NO.match(rest))
-    return _open(rest, yes_no=asks_yes_no and ' or ' not in rest)
-
-
-def _tidy(text: str) -> str:
-    return ' '.join(text.split()).strip(' ,')
+    yes_no = core.embedded or bool(_YES_NO.match(core.text))
+    return _open(core.text, yes_no=yes_no and ' or ' not in core.text)
 
 
 def _existence(match: re.Match[str], in_view: bool) -> Question | None:
@@ -209,7 +151,7 @@ def _this_is(match: re.Match[str], in_view: bool) -> Question | None:
 
 
 def _names(match: re.Match[str], in_view: bool) -> Question | None:
-    """Read a text without a verb of its own: `dogs`, `a cup on a table`, `a man riding a horse`."""
+    """Read a text without a finite verb: `dogs`, `a cup on a table`, `a man riding a horse`."""
     question = _existence(match, in_view)
     if question is None:
         return None
@@ -344,11 +286,11 @@ _FORMS = (
     ),
     _form(rf'(?:has|have) {_EYES} (?:seen|found|spotted|detected|noticed) (?P<rest>.+)', _see),
     _form(rf'{_EYES}(?: can| could| do| does)?(?P<not> not)? {_SEE}s? (?P<rest>.+)', _existence),
-    _form(rf'{_THE} {_IMAGE} (?:does |do )?(?P<not>not )?{_SHOW} (?P<rest>.+)', _existence),
-    _form(rf'(?:does|do|did) {_THE} {_IMAGE} (?:not )?{_SHOW} (?P<rest>.+)', _existence),
-    _form(rf'(?:is|are) (?:this|that|it|these) (?:an? )?{_IMAGE}s? of (?P<rest>.+)', _this_is),
+    _form(rf'{THE} {IMAGE} (?:does |do )?(?P<not>not )?{_SHOW} (?P<rest>.+)', _existence),
+    _form(rf'(?:does|do|did) {THE} {IMAGE} (?:not )?{_SHOW} (?P<rest>.+)', _existence),
+    _form(rf'(?:is|are) (?:this|that|it|these) (?:an? )?{IMAGE}s? of (?P<rest>.+)', _this_is),
     _form(
-        rf'(?:this|that|it|these) (?:is|are) (?P<not>not )?(?:an? )?{_IMAGE}s? of (?P<rest>.+)',
+        rf'(?:this|that|it|these) (?:is|are) (?P<not>not )?(?:an? )?{IMAGE}s? of (?P<rest>.+)',
         _this_is,
     ),
     _form(
@@ -386,18 +328,18 @@ _FORMS = (
     ),
     _form(rf'{_WHAT} (?:do|does|can|could|did) {_EYES} {_SEE}(?P<rest> .+)?', _inventory),
     _form(rf'{_WHAT} (?:can|could) be seen(?P<rest> .+)?', _inventory),
-    _form(rf'{_WHAT} does (?:{_THE} {_IMAGE}|this|it) {_SHOW}', _inventory),
-    _form(rf'what is (?:in )?{_THE} {_IMAGE} (?:of|about)', _inventory),
+    _form(rf'{_WHAT} does (?:{THE} {IMAGE}|this|it) {_SHOW}', _inventory),
+    _form(rf'what is (?:in )?{THE} {IMAGE} (?:of|about)', _inventory),
     _form(
-        rf'{_WHAT} (?:is|are)(?: there| visible| present| shown| seen| the (?:object|thing|item)s?)*'
-        r'(?P<rest> .+)?',
+        rf'{_WHAT} (?:is|are)'
+        r'(?: there| visible| present| shown| seen| the (?:object|thing|item)s?)*(?P<rest> .+)?',
         _inventory,
     ),
     _form(r'what (?:is|are) (?:this|that|it|these|those)', _inventory),
     _form(rf'(?:what )?{_EYES} (?:can )?{_SEE}', _inventory),
     _form(
         r'(?:describe|list|name|report|enumerate)(?: me)?(?: everything| what)?'
-        rf'(?: {_THE})?(?: {_IMAGE}| {_GENERIC})?'
+        rf'(?: {THE})?(?: {IMAGE}| {_GENERIC})?'
         rf'(?: {_EYES} (?:can )?{_SEE}| is there| there is)?(?P<rest> .+)?',
         _inventory,
     ),

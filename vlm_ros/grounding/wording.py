@@ -1,0 +1,147 @@
+"""The wording of a question around what it asks: courtesies, `in the picture`, `can you tell me`.
+
+Also which texts are no English, and which are orders to disregard the image.
+"""
+
+import re
+from typing import NamedTuple
+
+from vlm_ros import lexicon
+from vlm_ros.tokens import tokens
+
+_IS_BEFORE = frozenset(
+    'what where who there it that this here how he she when why which everything something'.split()
+)
+_WRITTEN_OUT = {"'re": 'are', "'m": 'am', "'ve": 'have', "'ll": 'will', "'d": 'would'}
+_BODIES = (
+    (re.compile(r'\b(?:anyone|anybody|someone|somebody)(?: else)?\b'), 'a person'),
+    (re.compile(r'\b(?:nobody|no one|no-one)(?: else)?\b'), 'no person'),
+    (re.compile(r'\b(?:everyone|everybody)(?: else)?\b'), 'the people'),
+    (re.compile(r'\b(?:anything|something)(?: else)?\b'), 'a thing'),
+    (re.compile(r'\bnothing(?: else)?\b'), 'no thing'),
+)
+
+
+def plain_text(text: str) -> str:
+    """Write a text in lower case, contractions in full, every other mark as a comma."""
+    written: list[str] = []
+    words = tokens(text)
+    for index, token in enumerate(words):
+        if token.after_mark and written:
+            written.append(',')
+        following = words[index + 1].word if index + 1 < len(words) else ''
+        if token.word == "'s" and written:
+            verb = written[-1] in _IS_BEFORE or _follows_is(following)
+            if verb:
+                written.append('is')
+            else:
+                written[-1] += "'s"
+        else:
+            written.append(_WRITTEN_OUT.get(token.word, token.word))
+    plain = ' '.join(written)
+    for pattern, replacement in _BODIES:
+        plain = pattern.sub(replacement, plain)
+    return plain
+
+
+def _follows_is(word: str) -> bool:
+    # `the cat's on the sofa`, but `the cat's red collar`.
+    return (
+        word in lexicon.PREPOSITIONS
+        or word in lexicon.ARTICLES | lexicon.DEFINITES | {'not'}
+        or (lexicon.is_participle(word) and word.endswith('ing'))
+    )
+
+
+IMAGE = (
+    r'(?:picture|image|photo|photograph|scene|view|frame|video|camera (?:image|view|feed|picture)'
+    r'|feed|shot|screenshot|snapshot|field of view|room|area|environment|surroundings|workspace'
+    r'|vicinity)'
+)
+"""Words for the picture as a whole, as a pattern."""
+THE = r'(?:the|this|that|your|my|our|its|these|those)'
+"""What introduces what is known."""
+# What says only that the picture is meant.
+_VIEW = re.compile(
+    rf'\b(?:(?:in|on|of|from|within|inside|at|to|through|for) {THE} (?:current |whole |entire '
+    rf'|given |same )?{IMAGE}s?|in (?:sight|view|shot|frame)|in front of (?:you|me|us|the camera'
+    r'|the robot)|ahead of (?:you|me|us|the robot)|(?:right )?now|at the moment|at present'
+    r'|currently|at all|(?:over |right )?here|around (?:you|us|me)|please|anywhere|for me'
+    r'|nearby$|around$|on camera|at this (?:moment|time)|yes or no)\b'
+)
+_OPENERS = re.compile(
+    r'^(?:please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|tell me'
+    r'|let me know|say|answer(?: with)?(?: only)?|do you know|do you think|would you say|i wonder'
+    r'|i am wondering|(?:can|could|would|will) you (?:tell|inform) (?:me|us)|look and|make sure'
+    r'|(?:can|could|would|will) you(?= (?:count|locate|point|show|describe|list|check|find out'
+    r'|say)\b)'
+    r'|(?:i|we) (?:want|need|would like) to (?:know|find out|see)'
+    r'|(?:check|verify|confirm|determine|find out|see|look|examine)(?= (?:if|whether|that)\b)'
+    r'|is it (?:true|the case|correct|right|possible)(?= that\b)|it is true(?= that\b)'
+    r'|according to the (?:image|picture|photo)|based on the (?:image|picture|photo))(?: |$)'
+)
+_EMBEDDED = re.compile(r'^(?:if|whether|that) ')
+_DISREGARD = re.compile(
+    r'^(?:please )?(?:ignore|disregard|forget|pretend)\b'
+    r'|\b(?:say|answer|reply|respond)(?: with)?(?: only)? (?:yes|no|true|false)\b(?! or )'
+    r'|\b(?:ignore|disregard|forget) (?:all|any|the|your|every|previous)\b.*\b(?:image|picture'
+    r'|instructions?|prompt|rules?)\b'
+)
+# Grammar words of other languages in Latin script that are no English words.
+_FOREIGN = frozenset(
+    'der das ist ein eine einen wo und nicht gibt es wie viele sind welche farbe auf'
+    ' dem den le la les un une est que el los las una hay donde dónde qué quel quelle'
+    ' où il combien cuántos cuantos en et y de del dov dove quanti sono che è het een'
+    ' hoeveel waar zijn er onde há está esta quantos o um uma gdzie jest co ile nerede'
+    ' var kaç hvor er en et mange finns var hur många missä onko montako mitä sur dans'
+    ' vois vedi ves siehst du voyez'.split()
+) - frozenset({'a'})
+
+# Those that are English words as well, so that they tell nothing.
+_SHARED = frozenset(
+    'a an in on is was am so me no he as to do i we be all at or it of by my'.split()
+)
+
+
+class Core(NamedTuple):
+    """What is left of a text without the words around it.
+
+    Attributes:
+        text: The rest, as `plain_text`.
+        in_view: Whether `in the picture` or the like was taken off.
+        embedded: Whether it was a clause after `whether` or `if`.
+    """
+
+    text: str
+    in_view: bool
+    embedded: bool
+
+
+def core_of(plain: str) -> Core:
+    """Take off what only says that somebody asks, or that the picture is meant."""
+    stripped = _VIEW.sub(' ', plain)
+    rest = _tidy(stripped)
+    while match := _OPENERS.match(rest):
+        rest = _tidy(rest[match.end() :])
+    embedded = _EMBEDDED.match(rest)
+    if embedded:
+        rest = rest[embedded.end() :]
+    return Core(rest, stripped != plain, embedded is not None)
+
+
+def is_english(plain: str) -> bool:
+    """Tell whether a text reads as English: Latin letters and no other language's grammar."""
+    words = plain.replace(',', ' ').split()
+    if not all(lexicon.is_latin(word) for word in words):
+        return False
+    known = (lexicon.BREAKS | lexicon.DETERMINERS) - _FOREIGN - _SHARED
+    return _FOREIGN.isdisjoint(words) or not known.isdisjoint(words)
+
+
+def disregards_image(plain: str) -> bool:
+    """Tell whether a text orders an answer whatever the image shows."""
+    return _DISREGARD.search(plain) is not None
+
+
+def _tidy(text: str) -> str:
+    return ' '.join(text.split()).strip(' ,')
