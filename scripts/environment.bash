@@ -67,11 +67,16 @@ choose_distro() {
 
 # Prints what the environment is made from; any difference in it makes another environment.
 environment_inputs() {
-  local scripts=$clone/scripts
+  local requirements=$clone/scripts/requirements
   printf '%s\n' "$kind" "$distro"
-  [[ $kind == sourced ]] && printf '%s\n' "$AMENT_PREFIX_PATH"
-  find "$scripts/build_environment.bash" "$scripts/requirements" "$scripts/vision_msgs" \
-    "$clone/vlm_ros_interfaces" -type f ! -name CHANGELOG.rst -print0 | sort -z | xargs -0 sha256sum | sed "s#$clone/##"
+  if [[ $kind == wheels ]]; then
+    sed 's/ *#.*//' "$requirements/ros-$distro.txt"
+  else
+    printf '%s\n' "$AMENT_PREFIX_PATH"
+  fi
+  sed 's/ *#.*//' "$requirements"/{constraints,build,runtime,images,dev}.txt
+  cd -- "$clone" && find scripts/build_environment.bash scripts/vision_msgs vlm_ros_interfaces \
+    -type f ! -name CHANGELOG.rst -print0 | sort -z | xargs -0 sha256sum
 }
 
 # Prints what the clone's installation is made from. Its Python files are linked, so not they.
