@@ -16,7 +16,7 @@ readonly CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/vlm_ros
 clone=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly clone
 
-say() { printf '%s\n' "$*" >&2; }
+say() { printf '%s\n' "$@" >&2; }
 
 fail() {
   say "${0##*/}: $*"
@@ -109,7 +109,8 @@ is_ready() {
   local inputs
   [[ -r $clone/.colcon/$distro-$kind.ready ]] || return
   { read -r inputs && read -r environment; } <"$clone/.colcon/$distro-$kind.ready" || return
-  [[ -e $environment/complete && $inputs == "$(ready_inputs | digest)" ]]
+  [[ -e $environment/complete && -x $environment/venv/bin/python ]] || return
+  [[ $inputs == "$(ready_inputs | digest)" ]]
 }
 
 record_ready() {
