@@ -87,16 +87,19 @@ def test_detect_for_people(capsys, photo):
 
 
 @pytest.mark.parametrize(
-    ('vocabulary', 'name'),
-    [('absent dog', 'NOTHING_FOUND'), ('absent dog, unknown cat', 'UNSURE')],
+    ('vocabulary', 'name', 'words'),
+    [
+        ('absent dog', 'NOTHING_FOUND', 'nothing found'),
+        ('absent, unknown x', 'UNSURE', 'unsure (this model cannot recognize: unknown x)'),
+    ],
 )
-def test_detect_nothing(capsys, photo, vocabulary, name):
+def test_detect_nothing(capsys, photo, vocabulary, name, words):
     args = ['detect', photo, *FAKE, '--vocabulary', vocabulary]
     status, (line,), _ = run(capsys, *args, '--json')
     assert (status, line['status'], line['detections']) == (1, name, [])
     status, (line,), _ = run(capsys, *args)
     assert status == 1
-    assert f': 0 found [{name}]' in line
+    assert f': {words}' in line
 
 
 def test_detect_above_a_threshold(capsys, photo):
@@ -148,6 +151,8 @@ def test_ask(capsys, photo, monkeypatch):
     status, (line,), _ = run(capsys, *args, 'what colour is the car?')
     assert (status, line['status'], line['answer']) == (1, 'NOT_IN_VIEW', '')
     assert 'car' in line['message']
+    status, lines, _ = run(capsys, 'ask', photo, '--question', 'what colour is the car?')
+    assert ': what colour is the car? not in view (' in lines[0]
     status, (line,), _ = run(
         capsys, *args, 'is the cat asleep?', '--choices', 'black, grey,, orange '
     )
@@ -396,7 +401,7 @@ def test_an_interrupt_tells_what_is_done(capsys, tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope='module')
-def embedded():
+def loaded():
     (info,) = [info for info in backends.describe() if info.name == 'embedded']
     if not info.ready:
         pytest.skip(
@@ -404,6 +409,16 @@ def embedded():
             + ', '.join(info.missing_libraries + info.missing_weights)
             + '; run vlm-ros fetch embedded'
         )
+    model = backends.load('embedded')
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def embedded(loaded, monkeypatch):
+    """Loaded once for the tests below, as that takes many times as long as looking."""
+    monkeypatch.setattr(backends, 'load', lambda *_, **__: loaded)
+    monkeypatch.setattr(loaded, 'close', lambda: None)
 
 
 @pytest.mark.usefixtures('embedded')
@@ -417,11 +432,13 @@ def test_embedded_finds_a_cat_and_no_helicopter(capsys):
 
 
 @pytest.mark.usefixtures('embedded')
-def test_embedded_describes_and_answers(capsys):
-    status, (line,), _ = run(capsys, 'caption', 'sample:chelsea', '--json')
+def test_embedded_grounds_describes_and_answers(capsys):
+    args = ['sample:chelsea', '--json']
+    status, (line,), _ = run(capsys, 'ground', *args, '--text', 'a cat')
+    assert (status, [box['label'] for box in line['detections']]) == (0, ['cat'])
+    status, (line,), _ = run(capsys, 'caption', *args)
     assert (status, bool(line['caption'])) == (0, True)
-    args = ['ask', 'sample:chelsea', '--json', '--question']
-    status, (line,), _ = run(capsys, *args, 'is there a cat?')
+    status, (line,), _ = run(capsys, 'ask', *args, '--question', 'is there a cat?')
     assert (status, line['answer']) == (0, 'yes')
-    status, (line,), _ = run(capsys, *args, 'what colour is the helicopter?')
+    status, (line,), _ = run(capsys, 'ask', *args, '--question', 'what colour is the helicopter?')
     assert (status, line['status']) == (1, 'NOT_IN_VIEW')

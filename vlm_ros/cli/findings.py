@@ -31,6 +31,11 @@ class Finding:
     fields: dict[str, Any] = field(default_factory=dict)
     vocabulary_id: str = ''
 
+    @property
+    def failing(self) -> str:
+        """The status in words, such as `nothing found`; empty where there is a result."""
+        return '' if self.status is Status.OK else self.status.name.lower().replace('_', ' ')
+
 
 def print_finding(
     args: argparse.Namespace,
@@ -96,11 +101,10 @@ def _lines(frame: Frame, finding: Finding, inference_time_s: float) -> list[str]
     height, width = frame.image.shape[:2]
     place = '' if frame.time_s is None else f' #{frame.index} at {frame.time_s:.2f} s'
     head = f'{frame.name}{place} ({width}x{height}, {inference_time_s * 1e3:.0f} ms): '
-    head += finding.answer or f'{len(finding.detections)} found'
-    if finding.status is not Status.OK:
-        head += f' [{finding.status.name}]'
-    if finding.message:
-        head += f' ({finding.message})'
+    result = f'{len(finding.detections)} found'
+    if finding.answer or finding.status is not Status.OK:
+        result = f'{finding.answer} {finding.failing}'.strip()
+    head += f'{result} ({finding.message})' if finding.message else result
     labels = finding.detections.labels
     column = max(map(len, labels), default=0)
     return [head] + [

@@ -9,7 +9,6 @@ import cv2
 from vlm_ros.cli.findings import Finding
 from vlm_ros.data.media import Frame
 from vlm_ros.drawing import draw_detections
-from vlm_ros.results import Status
 
 _JPEG_QUALITY = 92
 _MAX_STEM_BYTES = 180
@@ -39,8 +38,9 @@ class PictureFolder:
         Raises:
             OSError: The picture cannot be written.
         """
+        status_line = ': '.join(filter(None, [finding.failing, finding.message]))
         drawn = draw_detections(
-            frame.image, finding.detections, caption=finding.answer, status_line=_status(finding)
+            frame.image, finding.detections, caption=finding.answer, status_line=status_line
         )
         bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
         content = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
@@ -75,9 +75,3 @@ def _stem(frame: Frame) -> str:
     # A device's or a sample's name, and what an address has, may not be a file's.
     name = re.sub(r'[^\w.()+ -]+', '-', name).strip('-. ') or 'image'
     return name.encode()[:_MAX_STEM_BYTES].decode(errors='ignore') + number
-
-
-def _status(finding: Finding) -> str:
-    if finding.status is Status.OK:
-        return finding.message
-    return f'{finding.status.name}: {finding.message}'.rstrip(': ')
