@@ -43,9 +43,7 @@ def figures() -> Iterator[Figure]:
     setting = '1920x1080 at 30 Hz, best effort'
     with_profile = _measure('fake', own_transport=True)
     without = _measure('fake', own_transport=False)
-    yield Figure(
-        'graph.camera_rate', with_profile.received_hz, 'Hz', setting, without.received_hz
-    )
+    yield Figure('graph.camera_rate', with_profile.received_hz, 'Hz', setting, without.received_hz)
     yield Figure('graph.added_p50', with_profile.added_ms(50), 'ms', f'{setting}, fake')
     yield Figure('graph.added_p95', with_profile.added_ms(95), 'ms', f'{setting}, fake')
     slow = _measure('fake', own_transport=True, options='latency_s=0.2')
@@ -94,7 +92,14 @@ def _measure(backend: str, *, own_transport: bool, options: str = '') -> Measure
         if not own_transport:
             for name in PROFILES:
                 environment.pop(name, None)
-        graph = ['-p', 'nodes:=detector', '-p', f'backend:={backend}', '-p', f'vocabulary:={NAMES}']
+        graph = [
+            '-p',
+            'nodes:=detector',
+            '-p',
+            f'backend:={backend}',
+            '-p',
+            f'vocabulary:={NAMES}',
+        ]
         if options:
             graph += ['-p', f'backend_options:={options}']
         camera = ['-p', f'source:={photo}', '-p', f'rate_hz:={CAMERA_HZ}']

@@ -96,7 +96,15 @@ def test_a_failing_model_fails_the_demo(tmp_path):
 
 def test_an_interrupt_ends_the_demo_and_its_processes(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, '-m', 'vlm_ros.nodes.demo', '--backend', 'fake', '--output', str(tmp_path)],
+        [
+            sys.executable,
+            '-m',
+            'vlm_ros.nodes.demo',
+            '--backend',
+            'fake',
+            '--output',
+            str(tmp_path),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -300,4 +300,3 @@ def test_too_many_requests_are_refused_at_once(graph, query):
     response = call('answer_question')
     assert response.status.code == ResultStatus.FAILED
     assert 'requests are waiting' in response.status.message
-

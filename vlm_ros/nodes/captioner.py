@@ -70,9 +70,7 @@ class CaptionerNode(Node):
             return
         if seen.result is None:
             self.get_logger().error(seen.message, throttle_duration_sec=5.0)
-        provenance = conversions.published_at(
-            seen.provenance, self.get_clock().now().nanoseconds
-        )
+        provenance = conversions.published_at(seen.provenance, self.get_clock().now().nanoseconds)
         self._captions.publish(
             conversions.caption_to_msg(seen.result, seen.status, seen.message, provenance)
         )

@@ -1,8 +1,7 @@
 """The demo: photographs played as a camera through the real graph, and what comes out of it."""
 
 import argparse
-from collections.abc import Sequence
-import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 import signal
 import subprocess
@@ -64,7 +63,9 @@ def make_parser() -> argparse.ArgumentParser:
         help='where pictures and report.json go (default: %(default)s)',
     )
     parser.add_argument('--backend', default='embedded', help='the model (default: %(default)s)')
-    parser.add_argument('--view', action='store_true', help='serve a page that shows the annotated pictures')
+    parser.add_argument(
+        '--view', action='store_true', help='serve a page that shows the annotated pictures'
+    )
     return parser
 
 
@@ -78,12 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_WRONG_INPUT
     report = Report(args.output, sys.argv[1:] if argv is None else list(argv))
     try:
-        with tempfile.TemporaryDirectory() as folder, _graph(args, Path(folder)) as graph:
+        with Processes(args) as processes:
             rclpy.init()
             view = View() if args.view else None
             if view is not None:
                 print(f'Open {view.url} in a browser to watch.')
-            _watch(DemoClient(report, view), graph, args)
+            _watch(DemoClient(report, view), processes, args)
     except (KeyboardInterrupt, ExternalShutdownException):
         print('demo: interrupted')
         return EXIT_INTERRUPTED
@@ -112,64 +113,81 @@ def _check(args: argparse.Namespace) -> None:
     args.output.mkdir(parents=True, exist_ok=True)
 
 
-@contextlib.contextmanager
-def _graph(args: argparse.Namespace, folder: Path):  # noqa: ANN202
-    """Start the camera and the graph as processes of their own, and end them."""
-    models = {'backend': args.backend}
-    parameters = {
-        '/**/image_source': {
-            'source': args.source,
-            'repeat_s': SHOWN_S,
-            'loop': True,
-        },
-        '/**/detector': {**models, 'vocabulary': args.vocabulary},
-        '/**/captioner': models,
-        '/**/query': models,
-    }
-    file = folder / 'demo.yaml'
-    file.write_text(
-        yaml.safe_dump({node: {'ros__parameters': p} for node, p in parameters.items()})
-    )
-    ros_args = ['--ros-args', '-r', '__ns:=/demo', '--params-file', str(file)]
-    ros_args += ['--log-level', 'warn']
-    processes = {}
-    try:
-        for name in ('perception', 'image_source'):
-            command = [sys.executable, '-m', f'vlm_ros.nodes.{name}', *ros_args]
-            processes[name] = subprocess.Popen(command, start_new_session=True)
-        yield processes
-    finally:
-        for process in processes.values():
+class Processes:
+    """The camera and the graph as processes of their own, ended with the context.
+
+    Args:
+        args: The demo's command line.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._folder = tempfile.TemporaryDirectory()
+        self._file = Path(self._folder.name) / 'demo.yaml'
+        parameters = {
+            'image_source': {'source': args.source, 'repeat_s': SHOWN_S, 'loop': True},
+            'detector': {'backend': args.backend, 'vocabulary': args.vocabulary},
+            'captioner': {'backend': args.backend},
+            'query': {'backend': args.backend},
+        }
+        self._file.write_text(
+            yaml.safe_dump(
+                {f'/**/{node}': {'ros__parameters': given} for node, given in parameters.items()}
+            )
+        )
+
+    def start(self, name: str) -> None:
+        """Start an executable of this package."""
+        command = [sys.executable, '-m', f'vlm_ros.nodes.{name}', '--ros-args']
+        command += ['-r', '__ns:=/demo', '--params-file', str(self._file), '--log-level', 'warn']
+        # In a session of its own, so that Ctrl-C reaches it only once, from here.
+        self._running[name] = subprocess.Popen(command, start_new_session=True)
+
+    def check(self) -> None:
+        """Raise `_ChainFailed` where a process has ended."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise _ChainFailed(f'{name} ended with exit code {process.returncode}')
+
+    def __enter__(self) -> 'Processes':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._running.values():
             process.send_signal(signal.SIGINT)
-        for process in processes.values():
+        for process in self._running.values():
             try:
                 process.wait(2.0)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._folder.cleanup()
 
 
-def _watch(client: DemoClient, graph: dict[str, subprocess.Popen], args: argparse.Namespace) -> None:
-    """Wait for the first result, then watch and ask."""
+def _watch(client: DemoClient, processes: Processes, args: argparse.Namespace) -> None:
+    """Load the model, start the camera, watch and ask."""
 
-    def spin(until_s: float, done=lambda: False) -> bool:  # noqa: ANN001
-        while time.monotonic() < until_s and not done():
+    def spin(until_s: float, done: Callable[[], bool] = lambda: False) -> bool:
+        while not done() and time.monotonic() < until_s:
             client.spin_once()
-            for name, process in graph.items():
-                if process.poll() is not None:
-                    raise _ChainFailed(f'{name} ended with exit code {process.returncode}')
+            processes.check()
         return done()
 
-    print(f'Loading {args.backend!r} and waiting for the first image of {args.source!r} ...')
+    print(f'Loading {args.backend!r} ...', flush=True)
     started_s = time.monotonic()
-    if not spin(started_s + LOADING_TIMEOUT_S, client.is_looking):
-        raise _ChainFailed(f'no result within {LOADING_TIMEOUT_S:g} s: {client.last_status}')
-    print(f'Ready after {time.monotonic() - started_s:.1f} s. Watching for {args.seconds:g} s.\n')
+    processes.start('perception')
+    if not spin(started_s + LOADING_TIMEOUT_S, client.is_ready):
+        raise _ChainFailed(f'not ready after {LOADING_TIMEOUT_S:g} s: {client.last_status}')
+    print(f'Ready after {time.monotonic() - started_s:.1f} s.', flush=True)
+    print(f'Playing {args.source!r} for {args.seconds:g} s.\n', flush=True)
     client.report.start()
+    processes.start('image_source')
+    if not spin(time.monotonic() + LOADING_TIMEOUT_S, client.is_looking):
+        raise _ChainFailed(f'no image was looked at: {client.last_status}')
     questions = args.ask or list(QUESTIONS)
     started_s = time.monotonic()
     for number, question in enumerate(questions):
-        spin(started_s + args.seconds * (number + 0.5) / (len(questions) + 1))
+        spin(started_s + args.seconds * number / len(questions) + min(1.0, args.seconds / 4))
         answer = client.ask(question)
         if not spin(time.monotonic() + LOADING_TIMEOUT_S, answer.done):
             raise _ChainFailed(f'no response to {question!r}')

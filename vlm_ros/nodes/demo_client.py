@@ -38,7 +38,7 @@ class DemoClient:
         self.report = report
         self.last_status = 'no status has come'
         self._view = view
-        self._looking = False
+        self._waiting = self._looking = False
         self._scene: np.ndarray | None = None
         self._saved_s = 0.0
         self._detections: dict[int | None, Detection2DArray] = {}
@@ -58,9 +58,13 @@ class DemoClient:
         """Take what has come."""
         self._executor.spin_once(timeout_sec=0.05)
 
+    def is_ready(self) -> bool:
+        """Whether the graph waits for images: it has a model, or an error instead of one."""
+        return self._waiting and self._questions.service_is_ready()
+
     def is_looking(self) -> bool:
         """Whether the graph has looked at an image, with or without success."""
-        return self._looking and self._questions.service_is_ready()
+        return self._looking
 
     def ask(self, question: str) -> Future:
         """Ask the graph; the future is done when the answer is printed and recorded."""
@@ -77,8 +81,9 @@ class DemoClient:
 
     def _on_status(self, msg: PerceptionStatus) -> None:
         self.last_status = f'{Status(msg.status.code).name} {msg.status.message}'.strip()
+        self._waiting |= msg.status.code == Status.NO_IMAGE
         self._looking |= bool(msg.frames_processed)
-        if self.report.started:
+        if self._looking:
             self._statuses.append(msg)
             self._pair()
 

@@ -113,7 +113,8 @@ class Report:
     ) -> str:
         """Take down an answer; returns it as a line for people."""
         boxes = [
-            {'label': label, 'score': score, 'xyxy': xyxy} for label, score, xyxy in _rows(evidence)
+            {'label': label, 'score': score, 'xyxy': xyxy}
+            for label, score, xyxy in _rows(evidence)
         ]
         self._answers.append(
             {
@@ -194,7 +195,9 @@ class Report:
         )
 
     def _unique_failures(self) -> list[str]:
-        return [f'{line} ({n} times)' if n > 1 else line for line, n in Counter(self.failures).items()]
+        return [
+            f'{line} ({n} times)' if n > 1 else line for line, n in Counter(self.failures).items()
+        ]
 
     def _percentiles(self, key: str) -> dict[str, float]:
         values = [1e3 * f[key] for f in self._frames if f[key] is not None]

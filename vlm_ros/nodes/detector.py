@@ -42,7 +42,9 @@ class DetectorParameters:
     )
     max_detections: int = parameter(100, 'Publish at most so many, best first.', bounds=(1, 10000))
     max_image_age_s: float = parameter(
-        2.0, 'Report STALE once the newest image is older than so many seconds.', bounds=(0.1, 3600.0)
+        2.0,
+        'Report STALE once the newest image is older than so many seconds.',
+        bounds=(0.1, 3600.0),
     )
 
     def __post_init__(self) -> None:
@@ -78,7 +80,9 @@ class DetectorNode(Node):
         self._detections = self.create_publisher(Detection2DArray, 'detections', 10)
         self._status = self.create_publisher(PerceptionStatus, 'detections/status', 10)
         self._labels = self.create_publisher(
-            LabelInfo, 'vocabulary', QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+            LabelInfo,
+            'vocabulary',
+            QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
         )
         self.create_service(SetVocabulary, 'set_vocabulary', self._on_set_vocabulary)
         self._worker = shared.model(given)
@@ -89,7 +93,9 @@ class DetectorNode(Node):
         self._publish_vocabulary()
 
     def _on_frame(self, frame: Frame) -> None:
-        self._dropped += self._worker.offer(self.get_fully_qualified_name(), lambda: self._look(frame))
+        self._dropped += self._worker.offer(
+            self.get_fully_qualified_name(), lambda: self._look(frame)
+        )
 
     def _look(self, frame: Frame) -> None:
         """Look at one frame; runs on the worker's thread."""
@@ -137,10 +143,10 @@ class DetectorNode(Node):
         values, frame = self._settings.values, self._feed.newest
         provenance = conversions.header_to_provenance(frame.header if frame else None)
         provenance = replace(provenance, camera=values.camera)
-        if frame is None:
-            self._publish_status(Status.NO_IMAGE, self._feed.silence(), provenance)
-        elif not self._worker.loaded.done():
+        if not self._worker.loaded.done():
             self._publish_status(Status.FAILED, 'the model is still loading', provenance)
+        elif frame is None:
+            self._publish_status(Status.NO_IMAGE, self._feed.silence(), provenance)
         elif (silent_s := time.monotonic() - frame.received_s) > values.max_image_age_s:
             message = f'no image for {silent_s:.1f} s: {self._feed.silence()}'
             self._publish_status(Status.STALE, message, provenance)

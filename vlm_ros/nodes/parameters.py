@@ -88,7 +88,9 @@ class Parameters(Generic[P]):
 
     def _changed(self, parameters: list[Parameter]) -> P:
         changes = {
-            p.name: _read(self._fields[p.name], p.value) for p in parameters if p.name in self._fields
+            p.name: _read(self._fields[p.name], p.value)
+            for p in parameters
+            if p.name in self._fields
         }
         return replace(self.values, **changes)  # type: ignore[type-var]
 

@@ -94,7 +94,7 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
     nodes: Sequence[Node] = ()
     code = 0
     try:
-        rclpy.init(args=args)
+        _init(args)
         nodes = make_nodes(shared)
         executor = SingleThreadedExecutor()
         for node in nodes:
@@ -117,6 +117,15 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _init(args: list[str] | None) -> None:
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # what rcl says of arguments and files that it cannot read
+        raise InputError(
+            f'the ROS arguments cannot be used: {str(error).splitlines()[0]}'
+        ) from error
 
 
 def _end(shared: Shared, nodes: Sequence[Node]) -> bool:

@@ -264,7 +264,9 @@ class QueryNode(Node):
                 return self._no_look(Status.NO_IMAGE, self._feed.silence())
             age_s = frame.age_s(self.get_clock().now().nanoseconds)
             if frame is self._feed.newest and age_s > limit_s:
-                message = f'the newest image is {age_s:.1f} s old; at most {limit_s:g} s are allowed'
+                message = (
+                    f'the newest image is {age_s:.1f} s old; at most {limit_s:g} s are allowed'
+                )
                 return self._no_look(Status.STALE, message, frame)
             future = self._worker.submit(
                 lambda: look(
