@@ -129,6 +129,11 @@ is there a ghost? | no
 is there no zebra? | there is no zebra in view
 are there no people? | there are two people in view
 is the cup not on the table? | the cup is on the table
+is there no cup on the table? | there is a cup on the table
+is there no car on the left? | there is no car on the left
+is there nothing on the table? | there is something on the table
+is there nothing under the table? | UNSURE: cannot tell: found none of the 69 names looked for
+are there three things on the table? | UNSURE: cannot tell: ...
 is there a cat? | UNSURE: cannot tell: there may be a cat in view
 is there a laptop and a cat? | UNSURE: cannot tell: there may be a cat in view
 is there a zebra and a cat? | no
@@ -136,7 +141,7 @@ is there a gizmo? | UNSURE: cannot tell: this model cannot recognize gizmo
 is there a red car? | UNSURE: ... a car in view, but this model cannot tell whether it is a red car
 is there a person lying on the floor? | UNSURE: ... whether they are lying on the floor
 is there anything behind the car? | UNSURE: cannot tell: boxes cannot show that about ...
-is there anything under the table? | UNSURE: cannot tell: found none of the 70 names looked for
+is there anything under the table? | UNSURE: cannot tell: found none of the 69 names looked for
 how many people are in view? | 2
 how many cups do you see? | 1
 count the laptops | 1
@@ -168,7 +173,7 @@ who is there? | two people
 who is left of the laptop? | a person
 what is left of the zebra? | NOT_IN_VIEW: there is no zebra in view
 what is behind the car? | UNSURE: cannot tell: boxes cannot show that about two people, a ...
-what is under the table? | NOTHING_FOUND: found none of the 70 names looked for
+what is under the table? | NOTHING_FOUND: found none of the 69 names looked for
 is the cup left of the laptop? | yes
 is the cup to the right of the laptop? | no
 is the laptop on the table | yes
@@ -272,6 +277,17 @@ def test_all_names_are_looked_for_in_one_call():
     assert [names for names, _ in detector.calls] == [('cup', 'laptop', 'car', 'door')]
 
 
+def test_looking_around_takes_one_call():
+    detector = SceneDetector()
+    ask('what do you see?', detector=detector)
+    assert [threshold for _, threshold in detector.calls] == [None]
+
+
+def test_a_thing_that_cannot_be_looked_for_is_not_said_to_be_missing():
+    answer = ask('who is there?', detector=SceneDetector(unrecognized=('person',), scene=[]))
+    assert answer.status is Status.UNSURE
+
+
 def test_the_given_threshold_decides():
     strict = GroundedAnswerer(SceneDetector(), score_threshold=0.85)
     assert strict.answer(IMAGE, 'how many people are there?').text == '1'
@@ -322,7 +338,7 @@ SCRIPT = {
 }
 WITH_ANSWERER = """
 what colour is the car? | blue
-is the door open? | Yes, it is open.
+is the door open? | yes
 is there a red car? | no
 Is there a red car? | yes
 how many red cars are there? | 1
@@ -393,6 +409,11 @@ def test_answerer_alone(question, expected):
     assert len(answer.evidence) == 0
 
 
+def test_the_answerers_own_words_are_kept():
+    answer = ask('is the door open?', script=SCRIPT)
+    assert (answer.text, answer.message) == ('yes', 'Yes, it is open.')
+
+
 def test_an_answerer_that_misses_what_boxes_show_is_not_believed():
     missing = Answer(Status.NOT_IN_VIEW, message='there is no car')
     answer = ask('what colour is the car?', script={'what colour is the car?': missing})
@@ -442,6 +463,10 @@ def test_the_answerers_own_boxes_are_evidence():
         ('where is the car?', ('upper left', 'upper right'), 'upper right'),
         ('what is on the table?', ('cup', 'zebra'), 'cup'),
         ('what is on the table?', ('cup', 'laptop'), None),
+        ('what is on the table?', ('the cup', 'a gizmo'), 'the cup'),
+        ('what is on the table?', ('zebra', 'gizmo'), None),
+        ('what is on the table?', ('x' * 150, 'cup'), 'cup'),
+        ('what do you see?', ('yes', 'no'), None),
         ('is it a cup or a bottle?', ('cup', 'bottle'), 'cup'),
         ('is there a laptop?', ('red', 'green'), None),
         ('what colour is the zebra?', ('red', 'green'), None),
@@ -477,7 +502,7 @@ def test_the_answerer_gets_the_choices():
     [
         ('how many people are there?', (0, 0, 320, 480), '1'),
         ('is there a car?', (0, 0, 320, 480), 'no'),
-        ('what colour is the car?', (0, 0, 320, 480), 'NOT_IN_VIEW: there is no car in view'),
+        ('where is the car?', (0, 0, 320, 480), 'NOT_IN_VIEW: there is no car in the region'),
         ('is there a car?', (400, -50, 9000, 200), 'yes'),
         ('what do you see?', (0, 0, 150, 150), 'a door'),
     ],
@@ -555,12 +580,16 @@ no zebras are in view | TRUE
 there is no zebra | TRUE
 nobody is riding a horse | TRUE
 the cup is not right of the laptop | TRUE
+there is no cup under the table | TRUE
+something is on the table | TRUE
 a person and a laptop | TRUE
 is there a laptop? | TRUE
 there is a zebra | FALSE
 there are three cups | FALSE
 no people are in view | FALSE
 nobody is here | FALSE
+nothing is on the table | FALSE
+there is no cup on the table | FALSE
 a zebra is on the table | FALSE
 a man riding a horse | FALSE
 a person is wearing a hat | FALSE
@@ -664,7 +693,7 @@ def test_a_failing_model_is_not_an_answer():
 
 _WORDS = st.sampled_from(
     'is are there the a no two not cup cups laptop zebra gizmo left right of on in and or what'
-    " where who how many people person 's , ? red open do you see picture between at least that".split()
+    " where who how many people person nothing anything 's , ? red open do you see between".split()
 )
 
 

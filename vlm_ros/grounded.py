@@ -8,6 +8,7 @@ whose answer is held against the boxes. What nobody can tell is said to be so.
 
 from collections.abc import Sequence
 
+from vlm_ros import lexicon
 from vlm_ros.errors import QuestionError
 from vlm_ros.grounding.case import Case, Silent
 from vlm_ros.grounding.inventory import EVERYDAY
@@ -134,7 +135,7 @@ class GroundedAnswerer:
             message = 'this asks for something; give a statement that can be true or false'
             return Verdict(Truth.UNKNOWN, status=Status.UNSURE, message=message)
         case = Case(
-            text=f'Is it true that {text.rstrip(" .!?")}?',
+            text=_as_question(text),
             question=question.as_yes_no(),
             observer=self._observer(image, None, ticket, silent=True),
             answerer=self._answerer,
@@ -160,6 +161,12 @@ class GroundedAnswerer:
             score_threshold=self._score_threshold,
             ticket=Silent(ticket) if silent else ticket,
         )
+
+
+def _as_question(statement: str) -> str:
+    if statement.split(' ', 1)[0].casefold() in lexicon.AUXILIARIES:
+        return statement
+    return f'Is it true that {statement.rstrip(" .!?")}?'
 
 
 def _checked_text(text: str, what: str) -> str:

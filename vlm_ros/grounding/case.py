@@ -8,7 +8,7 @@ from vlm_ros.grounding import evidence
 from vlm_ros.grounding.agreement import claimed_names, matching_choice, number_of, yes_no_of
 from vlm_ros.grounding.clauses import Thing
 from vlm_ros.grounding.evidence import amount, Finding, joined, Tally
-from vlm_ros.grounding.inventory import list_things, look_around
+from vlm_ros.grounding.inventory import Around, list_things, look_around
 from vlm_ros.grounding.questions import Kind, Question
 from vlm_ros.grounding.sightings import Observer, Presence, Sighting
 from vlm_ros.grounding.spatial import place_of
@@ -100,7 +100,9 @@ class Case:
         found = joined([self._sightings[name].found for name in presence])
         for thing in presupposed:
             if thing.shorter and presence[thing.name] is Presence.ABSENT:
-                presence[thing.name] = self._sightings[thing.shorter].presence
+                part = self._sightings[thing.shorter].presence
+                if part in (Presence.PRESENT, Presence.DOUBTFUL):
+                    presence[thing.name] = part
         absent = [name for name, seen in presence.items() if seen is Presence.ABSENT]
         doubtful = [
             name
@@ -112,8 +114,7 @@ class Case:
             absent = [name for name, in_view in told.items() if in_view is False]
             doubtful = [name for name, in_view in told.items() if in_view is None]
         if absent:
-            message = f'there is {join_names([f"no {name}" for name in absent])} in view'
-            return Answer(Status.NOT_IN_VIEW, evidence=found, message=message)
+            return self._not_in_view(absent, found)
         unrecognized = [name for name in doubtful if not self._sightings[name].recognized]
         if unrecognized:
             return _unsure(evidence.cannot_recognize(unrecognized), found)
@@ -121,6 +122,12 @@ class Case:
             maybe = join_names([with_article(name) for name in doubtful], 'or')
             return _unsure(f'cannot tell: there may be {maybe} in view', found)
         return None
+
+    def _not_in_view(self, names: Sequence[str], found: Detections) -> Answer:
+        missing = join_names([f'no {name}' for name in names])
+        where = 'view' if self.observer.region_xyxy is None else 'the region'
+        message = f'there is {missing} in {where}'
+        return Answer(Status.NOT_IN_VIEW, evidence=found, message=message)
 
     def _told_in_view(self, name: str) -> bool | None:
         """Ask the answerer whether something is there; None where it does not say."""
@@ -148,7 +155,7 @@ class Case:
     def _answer_existence(self) -> Answer:
         question = self.question
         findings = [
-            self._find_anything()
+            self._find_anything(thing)
             if thing.generic
             else evidence.exists(thing, question.condition, self._tally(thing))
             for thing in question.things
@@ -172,17 +179,20 @@ class Case:
             subject = join_names([f'the {thing.name}' for thing in things])
             are = 'are' if len(things) > 1 or things[0].plural else 'is'
             return f'{subject} {are} {"not " if truth else ""}{condition.text}'
-        counts = [(len(self._sightings[thing.name].found), thing.name) for thing in things]
+        where = condition.text or 'in view'
+        if any(thing.generic for thing in things):
+            return f'there is something {where}'  # nothing is never said to be there
+        counts = [(self._tally(thing).low, thing.name) for thing in things]
         names = [amount(count, name) if count else f'no {name}' for count, name in counts]
-        return f'there {"are" if counts[0][0] > 1 else "is"} {join_names(names)} in view'
+        return f'there {"are" if counts[0][0] > 1 else "is"} {join_names(names)} {where}'
 
-    def _find_anything(self) -> Finding:
-        sure, possible = self._look_around(self.vocabulary.names)
-        if len(sure):
-            return Finding(True, float(sure.scores.max()), sure)
+    def _find_anything(self, thing: Thing) -> Finding:
+        """Say whether there is `a thing`, or `no thing`, out of the vocabulary."""
+        around = self._look_around(self.vocabulary.names)
+        if len(around.sure) and (thing.low, thing.high) in ((1, None), (0, 0)):
+            return Finding(thing.low == 1, float(around.sure.scores.max()), around.sure)
         # Whatever is not in the vocabulary may still be there: never a no.
-        reason = f'cannot tell: found none of the {len(self.vocabulary)} names looked for'
-        return Finding(None, 0.0, possible, _undecided(possible) if len(possible) else reason)
+        return Finding(None, 0.0, around.possible, around.reason)
 
     def _answer_choice(self) -> Answer:
         things = self.question.things
@@ -190,8 +200,10 @@ class Case:
         absent = [t for t in things if self._sightings[t.name].presence is Presence.ABSENT]
         found = joined([self._sightings[thing.name].found for thing in present])
         if len(absent) == len(things):
-            missing = join_names([f'no {thing.name}' for thing in things])
-            return Answer(Status.NOT_IN_VIEW, message=f'there is {missing} in view')
+            return self._not_in_view([thing.name for thing in things], found)
+        unseen = [name for name, seen in self._sightings.items() if not seen.recognized]
+        if unseen:
+            return self._ask(evidence.cannot_recognize(unseen), found)
         one = len(present) == 1 and len(absent) == len(things) - 1
         if not one or not present[0].plain or not self.question.condition.empty:
             names = join_names([with_article(thing.described) for thing in things], 'or')
@@ -238,24 +250,29 @@ class Case:
             return next(iter(counts), '')
         return join_names([f'{evidence.number_word(n)} {place}' for place, n in counts.items()])
 
-    def _look_around(self, names: Sequence[str]) -> tuple[Detections, Detections]:
+    def _look_around(self, names: Sequence[str]) -> Around:
         return look_around(self.observer, names, self.question.condition, self._sightings)
 
     def _answer_inventory(self) -> Answer:
-        names = [thing.name for thing in self.question.things]
-        names = names or list(self.choices) or list(self.vocabulary.names)
-        sure, possible = self._look_around(names)
-        if len(sure):
-            shown = joined([sure, self._references()])
-            return self._say(list_things(sure), float(sure.scores.min()), shown)
-        if len(possible):
-            return self._ask(_undecided(possible), joined([possible, self._references()]))
-        if self.answerer is not None:
-            return self._ask('', self._references())
-        message = f'found none of the {len(names)} names looked for'
-        if len(names) == 1 and self.question.condition.empty:
-            message = f'there is no {names[0]} in view'
-        return Answer(Status.NOTHING_FOUND, evidence=self._references(), message=message)
+        named = [thing.name for thing in self.question.things] or self._names_of_choices()
+        around = self._look_around(named or self.vocabulary.names)
+        if len(around.sure):
+            shown = joined([around.sure, self._references()])
+            return self._say(list_things(around.sure), float(around.sure.scores.min()), shown)
+        shown = joined([around.possible, self._references()])
+        # A name that was asked for and cannot be looked for may be what is there.
+        open_end = len(around.possible) or around.looked_for < max(1, len(named))
+        if open_end or self.answerer is not None:
+            return self._ask(around.reason, shown)
+        message = around.reason.removeprefix('cannot tell: ')
+        return Answer(Status.NOTHING_FOUND, evidence=shown, message=message)
+
+    def _names_of_choices(self) -> list[str]:
+        """Return what the choices name; nothing unless each names one thing."""
+        phrases = [noun_phrases(choice) for choice in self.choices]
+        if any(len(found) != 1 for found in phrases):
+            return []
+        return [found[0].head for found in phrases]
 
     def _answer_open(self) -> Answer:
         names = [name for thing in self.question.things for name in (thing.name, thing.shorter)]
@@ -305,7 +322,9 @@ class Case:
             if choice is None:
                 return _unsure(self._no_choice(text), shown)
             text = choice
-        objection, claimed = self._objection(text, tallies)
+        elif self.question.yes_no and (said := yes_no_of(text)) is not None:
+            text = 'yes' if said else 'no'
+        objection, claimed = self._objection(told.text, tallies)
         if objection:
             return _unsure(f'the answer was {text!r}, but {objection}', shown)
         shown = joined([own, shown, claimed])
@@ -315,7 +334,8 @@ class Case:
         confidence = min(
             [told.confidence, *(float(found.scores.max()) for found in taken if len(found))]
         )
-        return Answer(Status.OK, text, confidence, shown)
+        message = '' if text == told.text else told.text
+        return Answer(Status.OK, text, confidence, shown, message)
 
     def _objection(self, text: str, tallies: Sequence[Tally]) -> tuple[str, Detections]:
         """Say what boxes have against an answer; empty for nothing, with the boxes for it."""
@@ -330,10 +350,6 @@ class Case:
             missing = join_names([f'no {name}' for name in absent])
             return f'there is {missing} in view', Detections()
         return '', joined([sighting.found for sighting in sightings.values()])
-
-
-def _undecided(possible: Detections) -> str:
-    return f'cannot tell: boxes cannot show that about {list_things(possible)}'
 
 
 def _unsure(message: str, shown: Detections | None = None) -> Answer:

@@ -129,6 +129,14 @@ class Observer:
                 self._sightings[sighting.name.casefold()] = sighting
         return {name: self._sightings[name.casefold()] for name in wanted}
 
+    def find(self, names: Iterable[str]) -> Detections:
+        """Find what is there of many names, in one call, without a look for what is doubtful."""
+        wanted = tuple({name.casefold(): name for name in names}.values())
+        if self._detector is None or not wanted:
+            return Detections(unrecognized=wanted)
+        self.ticket.check()
+        return self._detect(wanted, self._upper_bar)
+
     def _first_look(self, names: tuple[str, ...]) -> list[Sighting]:
         if self._detector is None:
             return [Sighting(name, recognized=False) for name in names]
