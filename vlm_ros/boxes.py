@@ -39,13 +39,17 @@ def cxcywh_to_xyxy(cxcywh: npt.ArrayLike) -> FloatArray:
 def clip_xyxy(xyxy: npt.ArrayLike, resolution_wh: tuple[int, int]) -> FloatArray:
     """Clip `(N, 4)` corners to an image of `resolution_wh` pixels."""
     width, height = resolution_wh
-    return np.clip(_boxes(xyxy), 0, np.array([width, height, width, height], np.float32))
+    clipped: FloatArray = np.clip(
+        _boxes(xyxy), 0, np.array([width, height, width, height], np.float32)
+    )
+    return clipped
 
 
 def area(xyxy: npt.ArrayLike) -> FloatArray:
     """Areas `(N,)` in square pixels; 0 where a box is empty or inside out."""
     boxes = _boxes(xyxy)
-    return np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1, dtype=np.float32)
+    sizes: FloatArray = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
+    return sizes[:, 0] * sizes[:, 1]
 
 
 def intersection(xyxy: npt.ArrayLike, others_xyxy: npt.ArrayLike) -> FloatArray:
@@ -53,14 +57,16 @@ def intersection(xyxy: npt.ArrayLike, others_xyxy: npt.ArrayLike) -> FloatArray:
     boxes, others = _boxes(xyxy)[:, None], _boxes(others_xyxy)[None]
     top_left = np.maximum(boxes[..., :2], others[..., :2])
     bottom_right = np.minimum(boxes[..., 2:], others[..., 2:])
-    return np.prod(np.clip(bottom_right - top_left, 0, None), axis=2, dtype=np.float32)
+    sizes: FloatArray = np.clip(bottom_right - top_left, 0, None)
+    return sizes[..., 0] * sizes[..., 1]
 
 
 def iou(xyxy: npt.ArrayLike, others_xyxy: npt.ArrayLike) -> FloatArray:
     """Intersection over union `(N, M)` in [0, 1]; 0 where both boxes are empty."""
     shared = intersection(xyxy, others_xyxy)
     union = area(xyxy)[:, None] + area(others_xyxy)[None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap
 
 
 def non_max_suppression(

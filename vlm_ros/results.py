@@ -96,7 +96,9 @@ class Detections:
         count = len(self.labels)
         xyxy = _frozen('xyxy', self.xyxy, (count, 4))
         if np.any(xyxy[:, 2:] < xyxy[:, :2]):
-            raise ValueError('xyxy has a box whose right or bottom edge comes before its left or top')
+            raise ValueError(
+                'xyxy has a box whose right or bottom edge comes before its left or top'
+            )
         object.__setattr__(self, 'xyxy', xyxy)
         object.__setattr__(self, 'scores', _frozen_scores(self.scores, count))
         object.__setattr__(self, 'labels', tuple(self.labels))
@@ -107,7 +109,9 @@ class Detections:
 
     def __getitem__(self, index: npt.ArrayLike | slice) -> 'Detections':
         """Select by a slice, a boolean mask `(N,)` or an array of indices."""
-        chosen = np.atleast_1d(np.arange(len(self))[index if isinstance(index, slice) else _index(index)])
+        chosen = np.atleast_1d(
+            np.arange(len(self))[index if isinstance(index, slice) else _index(index)]
+        )
         return replace(
             self,
             xyxy=self.xyxy[chosen],
@@ -181,7 +185,8 @@ class PhraseGroundings:
                 raise ValueError(f'{grounding.phrase!r} is not at {grounding.span} of the text')
             if any(not 0 <= index < len(self.detections) for index in grounding.detections):
                 raise ValueError(
-                    f'{grounding.phrase!r} names a detection outside the {len(self.detections)} there are'
+                    f'{grounding.phrase!r} names a detection outside the '
+                    f'{len(self.detections)} there are'
                 )
 
     @property

@@ -127,7 +127,11 @@ class PhraseGrounder(Protocol):
         score_threshold: float | None = None,
         ticket: Ticket | None = None,
     ) -> PhraseGroundings:
-        """Find what each noun phrase of the text names; raises `QuestionError` on an empty text."""
+        """Find what each noun phrase of the text names.
+
+        Raises:
+            QuestionError: The text is empty or too long.
+        """
 
 
 @runtime_checkable

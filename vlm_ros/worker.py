@@ -64,7 +64,8 @@ class Worker:
                 raise ModelError('the model is shutting down')
             if len(self._requests) >= self._max_requests:
                 raise QueueFull(
-                    f'{self._max_requests} requests are waiting for the model already; ask again later'
+                    f'{self._max_requests} requests are waiting for the model already; '
+                    'ask again later'
                 )
             self._requests.append((job, ticket, future))  # type: ignore[arg-type]
             self._wake.notify()

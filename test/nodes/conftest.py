@@ -1,6 +1,8 @@
 """Nodes under test on an executor of their own, and a robot's client beside them."""
 
 from collections.abc import Callable, Iterator
+import contextlib
+from pathlib import Path
 import threading
 import time
 from typing import Any
@@ -18,6 +20,14 @@ from vlm_ros.nodes.conversions import image_to_msg
 from vlm_ros.nodes.process import Shared
 
 TIMEOUT_S = 20.0
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker('ros')
 
 
 class Graph:
@@ -51,10 +61,8 @@ class Graph:
         self._images: Any = None
 
     def _spin(self) -> None:
-        try:
+        with contextlib.suppress(rclpy.executors.ExternalShutdownException):
             self._executor.spin()
-        except rclpy.executors.ExternalShutdownException:
-            pass
 
     def stop(self) -> None:
         """End everything."""

@@ -40,7 +40,7 @@ def test_detections_carry_the_image_header_and_the_names(graph, detector):
     assert all(d.header == msg.header for d in found.detections)
     assert all(d.results[0].hypothesis.score == pytest.approx(0.9) for d in found.detections)
     for box in (d.bbox for d in found.detections):
-        assert 0 <= box.center.position.x - box.size_x / 2
+        assert box.center.position.x - box.size_x / 2 >= 0
         assert box.center.position.x + box.size_x / 2 <= msg.width
         assert box.size_x > 0 and box.size_y > 0
     status = graph.spin_until(lambda: [s for s in statuses if s.frames_processed])[0]

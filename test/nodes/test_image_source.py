@@ -1,5 +1,7 @@
 """The image source node, playing real files."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -42,7 +44,7 @@ def test_a_folder_is_played_in_order_and_repeated(graph, photographs):
     graph.spin_until(lambda: len({(m.height, m.width) for m in images}) == 2 and len(images) > 12)
     shapes = [(m.height, m.width) for m in images]
     runs = [a for a, b in zip(shapes, [None, *shapes], strict=False) if a != b]
-    assert all(a != b for a, b in zip(runs, runs[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(runs))
     assert len(runs) < len(shapes) / 2
 
 

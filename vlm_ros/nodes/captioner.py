@@ -7,23 +7,16 @@ from rclpy.node import Node
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.looking import look
-from vlm_ros.nodes.parameters import parameter, Parameters
+from vlm_ros.nodes.parameters import ModelParameters, parameter, Parameters
 from vlm_ros.nodes.process import run, Shared
 from vlm_ros.results import Provenance
 from vlm_ros_interfaces.msg import Caption
 
 
 @dataclass(frozen=True)
-class CaptionerParameters:
+class CaptionerParameters(ModelParameters):
     """Parameters of the `captioner` node."""
 
-    backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
-    model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
-    device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
-    backend_options: str = parameter(
-        '', "The backend's own options, as in 'latency_s=0.5,fail_every=3'.", read_only=True
-    )
-    camera: str = parameter('', "The camera's name in results.", read_only=True)
     prompt: str = parameter('', 'What the caption should be about, where the model takes one.')
     max_rate_hz: float = parameter(
         1.0, 'Caption at most so many images a second.', bounds=(0.001, 1000.0)

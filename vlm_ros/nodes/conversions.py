@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from builtin_interfaces.msg import Duration, Time
+import numpy as np
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import (
@@ -119,8 +120,13 @@ def msg_to_detections(msg: Detection2DArray) -> Detections:
                 for d in msg.detections
             ]
         ),
-        scores=[d.results[0].hypothesis.score if d.results else 0.0 for d in msg.detections],
-        labels=[d.results[0].hypothesis.class_id if d.results else '' for d in msg.detections],
+        scores=np.array(
+            [d.results[0].hypothesis.score if d.results else 0.0 for d in msg.detections],
+            np.float32,
+        ),
+        labels=tuple(
+            d.results[0].hypothesis.class_id if d.results else '' for d in msg.detections
+        ),
     )
 
 

@@ -6,6 +6,7 @@ import time
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import rclpy
 from rclpy.client import Future
 from rclpy.executors import SingleThreadedExecutor
@@ -39,7 +40,7 @@ class DemoClient:
         self.last_status = 'no status has come'
         self._view = view
         self._waiting = self._looking = False
-        self._scene: np.ndarray | None = None
+        self._scene: npt.NDArray[np.float64] | None = None
         self._saved_s = 0.0
         self._detections: dict[int | None, Detection2DArray] = {}
         self._statuses: deque[PerceptionStatus] = deque()

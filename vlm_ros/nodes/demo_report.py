@@ -184,8 +184,10 @@ class Report:
                 f'  model      {", ".join(sorted(self._models)) or "none"}',
                 f'  frames     {len(self._frames)} looked at, {rate_hz:.1f} a second',
                 f'  inference  p50 {inference["p50"]:.0f} ms, p95 {inference["p95"]:.0f} ms',
-                f'  age        p50 {age["p50"]:.0f} ms, p95 {age["p95"]:.0f} ms '
-                "(image stamp to the result's publication)",
+                (
+                    f'  age        p50 {age["p50"]:.0f} ms, p95 {age["p95"]:.0f} ms '
+                    "(image stamp to the result's publication)"
+                ),
                 f'  found      {", ".join(f"{k} ({n} frames)" for k, n in labels.most_common())}',
                 f'  captions   {len(self._captions)}    answers {len(self._answers)}',
                 f'  pictures   {len(self._pictures)} in {self._folder}',

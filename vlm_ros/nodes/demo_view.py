@@ -35,7 +35,7 @@ class View:
         view = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the library's name
+            def do_GET(self) -> None:
                 if self.path == '/':
                     _reply(self, 'text/html; charset=utf-8', _PAGE)
                 elif self.path == '/stream':
@@ -74,9 +74,10 @@ class View:
         try:
             while not self._closed:
                 with self._new:
-                    self._new.wait_for(lambda: self._closed or self._jpeg is not sent, _WAIT_S)
+                    if self._jpeg is sent:
+                        self._new.wait(_WAIT_S)
                     jpeg = self._jpeg
-                if jpeg and jpeg is not sent:
+                if jpeg is not sent:
                     part = f'--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n'
                     part += f'Content-Length: {len(jpeg)}\r\n\r\n'
                     handler.wfile.write(part.encode() + jpeg + b'\r\n')

@@ -11,7 +11,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.looking import look
-from vlm_ros.nodes.parameters import parameter, Parameters
+from vlm_ros.nodes.parameters import ModelParameters, parameter, Parameters
 from vlm_ros.nodes.process import run, Shared
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Provenance, Status
@@ -22,16 +22,9 @@ _HEARTBEAT_S = 1.0
 
 
 @dataclass(frozen=True)
-class DetectorParameters:
+class DetectorParameters(ModelParameters):
     """Parameters of the `detector` node."""
 
-    backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
-    model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
-    device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
-    backend_options: str = parameter(
-        '', "The backend's own options, as in 'latency_s=0.5,fail_every=3'.", read_only=True
-    )
-    camera: str = parameter('', "The camera's name in results.", read_only=True)
     vocabulary: tuple[str, ...] = parameter(
         ('person', 'car', 'dog', 'cat', 'bicycle', 'chair', 'cup', 'bottle', 'laptop', 'book'),
         'Class names to detect; takes effect on the next image.',

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 import time
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from vlm_ros.errors import ModelError
 from vlm_ros.nodes.conversions import error_to_status, header_to_provenance
@@ -26,13 +26,14 @@ class Result(Protocol):
 
 
 R = TypeVar('R', bound=Result)
+R_co = TypeVar('R_co', bound=Result, covariant=True)
 
 
 @dataclass(frozen=True)
-class Look(Generic[R]):
+class Look(Generic[R_co]):
     """What came of a look; `result` is None exactly where the look failed."""
 
-    result: R | None
+    result: R_co | None
     status: Status
     message: str
     provenance: Provenance
@@ -42,7 +43,7 @@ def look(
     worker: ModelWorker[Model],
     frame: Frame,
     tasks: tuple[str, ...],
-    work: Callable[[Model, Image], R],
+    work: Callable[[Any, Image], R],
     provenance: Provenance,
 ) -> Look[R]:
     """Do a task on a frame; for the worker's thread.
@@ -51,7 +52,7 @@ def look(
         worker: Has the model.
         frame: What to look at.
         tasks: The methods of which the model must have one, out of `tasks.TASKS`.
-        work: Calls the model.
+        work: Calls the model, which has one of the tasks.
         provenance: What is known before: camera, vocabulary.
     """
     source = header_to_provenance(frame.header)

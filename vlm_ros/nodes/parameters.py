@@ -1,7 +1,7 @@
 """ROS parameters as one frozen dataclass a node: type, default, description, range, once."""
 
 from collections.abc import Callable
-from dataclasses import Field, MISSING, field, fields, replace
+from dataclasses import dataclass, Field, field, fields, MISSING, replace
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
@@ -52,6 +52,19 @@ def parameter(
         'text_or_list': text_or_list,
     }
     return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class ModelParameters:
+    """The parameters of every node that uses a model."""
+
+    backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
+    model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
+    device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
+    backend_options: str = parameter(
+        '', "The backend's own options, as in 'latency_s=0.5,fail_every=3'.", read_only=True
+    )
+    camera: str = parameter('', "The camera's name in requests and results.", read_only=True)
 
 
 class Parameters(Generic[P]):
@@ -145,6 +158,7 @@ def _read(f: Field[Any], value: Any) -> Any:
         return tuple(value)
     if f.metadata['choices'] and value not in f.metadata['choices']:
         raise InputError(
-            f'parameter {f.name!r} is {value!r}; it must be one of {", ".join(f.metadata["choices"])}'
+            f'parameter {f.name!r} is {value!r}; '
+            f'it must be one of {", ".join(f.metadata["choices"])}'
         )
     return value

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 import os
 import signal
 import sys
-from typing import Any, Protocol
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -15,19 +15,11 @@ import yaml
 from vlm_ros import backends
 from vlm_ros.errors import InputError, VlmRosError
 from vlm_ros.nodes.image_feed import ImageFeed
+from vlm_ros.nodes.parameters import ModelParameters
 from vlm_ros.tasks import Model
 from vlm_ros.worker import ModelWorker
 
 EXIT_WRONG_INPUT = 2
-
-
-class ModelParameters(Protocol):
-    """The parameters that choose a model."""
-
-    backend: str
-    model: str
-    device: str
-    backend_options: str
 
 
 class Shared:
@@ -55,7 +47,8 @@ class Shared:
 
     def close(self) -> bool:
         """End the workers; returns whether all of them ended."""
-        return all([worker.close() for worker in self._models.values()])
+        ended = [worker.close() for worker in self._models.values()]
+        return all(ended)
 
 
 def _load(backend: str, model: str, device: str, options: str) -> Model:

@@ -18,7 +18,7 @@ from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.looking import Look, look, Result
-from vlm_ros.nodes.parameters import parameter, Parameters
+from vlm_ros.nodes.parameters import ModelParameters, parameter, Parameters
 from vlm_ros.nodes.pending import Pending
 from vlm_ros.nodes.process import run, Shared
 from vlm_ros.phrases import Vocabulary
@@ -34,6 +34,7 @@ from vlm_ros_interfaces.srv import (
 )
 
 R = TypeVar('R', bound=Result)
+Response = TypeVar('Response', bound=Any)
 ANSWERED = (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE, Status.NOTHING_FOUND)
 """The statuses of work that was done; the action succeeds with these."""
 
@@ -42,16 +43,9 @@ _SERVICE_QOS = QoSProfile(depth=1000)
 
 
 @dataclass(frozen=True)
-class QueryParameters:
+class QueryParameters(ModelParameters):
     """Parameters of the `query` node."""
 
-    backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
-    model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
-    device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
-    backend_options: str = parameter(
-        '', "The backend's own options, as in 'latency_s=0.5,fail_every=3'.", read_only=True
-    )
-    camera: str = parameter('', "The camera's name in requests and results.", read_only=True)
     score_threshold: float = parameter(
         0.0, "For requests that give none; 0 for the model's own threshold.", bounds=(0.0, 1.0)
     )
@@ -312,14 +306,14 @@ class QueryNode(Node):
         header = conversions.provenance_to_header(seen.provenance)
         return conversions.detections_to_msg(detections or Detections(), header)
 
-    def _fill_answer(self, seen: Look[Answer], response: R) -> R:
+    def _fill_answer(self, seen: Look[Answer], response: Response) -> Response:
         if seen.result is not None:
             response.answer = seen.result.text
             response.confidence = seen.result.confidence
         response.evidence = self._boxes(seen, seen.result.evidence if seen.result else None)
         return self._fill(seen, response)
 
-    def _fill(self, seen: Look[Result], response: R) -> R:
+    def _fill(self, seen: Look[Result], response: Response) -> Response:
         """Fill in what every response has: the status and the provenance."""
         provenance = conversions.published_at(seen.provenance, self.get_clock().now().nanoseconds)
         response.status = conversions.status_to_msg(seen.status, seen.message)
