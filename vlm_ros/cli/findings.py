@@ -101,10 +101,10 @@ def _lines(frame: Frame, finding: Finding, inference_time_s: float) -> list[str]
     height, width = frame.image.shape[:2]
     place = '' if frame.time_s is None else f' #{frame.index} at {frame.time_s:.2f} s'
     head = f'{frame.name}{place} ({width}x{height}, {inference_time_s * 1e3:.0f} ms): '
-    result = f'{len(finding.detections)} found'
-    if finding.answer or finding.status is not Status.OK:
-        result = f'{finding.answer} {finding.failing}'.strip()
-    head += f'{result} ({finding.message})' if finding.message else result
+    head += finding.answer or finding.failing or f'{len(finding.detections)} found'
+    notes = [finding.failing if finding.answer else '', finding.message]
+    if note := ': '.join(filter(None, notes)):
+        head += f' ({note})'
     labels = finding.detections.labels
     column = max(map(len, labels), default=0)
     return [head] + [
