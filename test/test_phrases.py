@@ -119,6 +119,8 @@ QUESTIONS = [
     ('how many people are in view?', ['many||person+']),
     ("isn't the door open?", ['the||door']),
     ("what's on the table", ['the||table']),
+    ('can the robot pass the door?', ['the||robot', 'the||door']),
+    ('is there both a cup and a plate?', ['both a||cup', 'a||plate']),
     ('do you see any dogs or cats?', ['any||dog+', '||cat+']),
     ('is the person on the left hand side wearing a hard hat?', ['the||person', 'a||hard hat']),
 ]

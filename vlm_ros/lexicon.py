@@ -87,8 +87,8 @@ ABSTRACT = _words(
     ' pattern price cost quality resolution hurry danger meaning whole lot motion movement noise'
     ' sound chance role job nationality name emotion one ones other others left right point view'
     ' look rest majority anything something nothing everything content emergency mess obstacle'
-    ' hazard trouble meter metre centimeter centimetre millimeter millimetre kilometer kilometre'
-    ' inch mile second minute hour percent degree'
+    ' joke test game mistake trick dream hazard trouble meter metre centimeter centimetre'
+    ' millimeter millimetre kilometer kilometre inch mile second minute hour percent degree'
 )
 """Names of what cannot be seen by itself."""
 
@@ -231,6 +231,7 @@ MANY = _words('these those many several few both all most more')
 """Determiners that only a plural follows."""
 SINGLE = _words('a an one this that each every')
 """Determiners that only a singular follows."""
+MODALS = _words('do does did can could will would shall should may might must')
 BEFORE_VERBS = (
     CONJUNCTIONS | AUXILIARIES | _words('to please i you we they he she it who which that not')
 )

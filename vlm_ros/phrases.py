@@ -129,7 +129,7 @@ def _phrases(text: str, words: Sequence[Token]) -> Iterator[Phrase]:
     determiners: list[str] = []
     before = ''
     for index, token in enumerate(words):
-        role = _role(words, index, run, determiners)
+        role = _role(words, index, run, determiners, before)
         if token.after_mark or role in ('break', 'determiner', 'alone') or _is_alone(run):
             yield from _phrase(text, run, determiners, before)
             if run or token.after_mark or role == 'break':
@@ -149,7 +149,11 @@ def _is_alone(run: Sequence[Token]) -> bool:
 
 
 def _role(
-    words: Sequence[Token], index: int, run: Sequence[Token], determiners: Sequence[str]
+    words: Sequence[Token],
+    index: int,
+    run: Sequence[Token],
+    determiners: Sequence[str],
+    before: str,
 ) -> str:
     """Tell what a word does: `name`, `determiner`, `break`, or `alone` for a name by itself."""
     word = words[index].word
@@ -173,6 +177,8 @@ def _role(
         previous = words[index - 1].word if index else ''
         about_image = previous in ('in', 'of', *lexicon.DEFINITES) and following != 'on'
         return 'break' if about_image else 'name'
+    if run and before in lexicon.MODALS and word in lexicon.VERBS:
+        return 'break'  # `can the robot pass`, though `the bus pass` is a name
     if _is_verb(words, index, run, determiners, names_next):
         return 'break'
     return 'name'

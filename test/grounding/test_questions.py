@@ -126,6 +126,20 @@ is everyone wearing a helmet? | person! ?wearing a helmet
 is the door not open? | door! not ?open
 the cup is not on the table | cup! not on table!
 the cup isn't left of the laptop | cup! not left of laptop!
+could there be a dog? | dog
+I think there is a dog | dog
+it seems that the door is open | door! ?open
+there is a dog, isn't there? | dog
+the door is open, right? | door! ?open
+is there a dog or not? | dog
+is there a dog/cat? | dog or cat
+is there a cup and/or a plate? | cup or plate
+does anyone wear a helmet? | person ?wear a helmet
+is there a person who is left of the car | person left of car!
+is there a person that is sitting | person ?sitting
+are there any other people? | other person
+is the cup near the left edge? | cup! ?near the left edge
+is the table set for two people? | table set! ?for two people
 is there neither a cat nor a dog | no cat, no dog
 is there both a cat and a dog | cat, dog
 are these apples? | apple
@@ -157,6 +171,7 @@ how many cups and plates are there? | cup, plate
 how many red cars are there? | red car
 how many cups are on the table? | cup on table!
 how many people are left of the car | person left of car!
+how many people and cars are there in total? | person, car
 how many dogs are on the left | dog @on the left
 how many people are wearing hats? | person ?wearing hats
 """
@@ -197,6 +212,7 @@ what is this? |
 tell me what you see |
 describe the scene |
 describe what you see |
+please describe the image in detail |
 list all objects |
 can you list the objects in the room? |
 what is on the table? | on table!
@@ -241,6 +257,15 @@ what is happening? |
 what is the weather like? |
 how are you? |
 what animals are in the picture? |
+is there only a cup on the table? | table!
+is the number of people two? |
+is there a man's hat? |
+is there Tom's hat? | tom!, hat!
+can the robot pass between the table and the door? | robot!, table!, door!
+what is the most prominent object? |
+where are we? |
+are there many people? |
+nothing |
 colorless green ideas sleep furiously? |
 is the path clear? |
 is the picture blurry? |

@@ -25,6 +25,8 @@ class Thing:
         low: The least number there must be for a yes.
         high: The most; None for no limit.
         plural: Whether the text speaks of several.
+        bare: Whether it stands without an article or number in the singular, as `fire` in
+            `on fire`, so that it may be no thing at all.
         shorter: The name without its last words, where those may be an unknown verb or adjective
             that was taken for a part of it (`door ajar`); empty where they cannot.
     """
@@ -35,6 +37,7 @@ class Thing:
     low: int = 1
     high: int | None = None
     plural: bool = False
+    bare: bool = False
     shorter: str = ''
 
     @property
@@ -45,7 +48,7 @@ class Thing:
     @property
     def generic(self) -> bool:
         """Whether anything would be one."""
-        return self.name in lexicon.GENERIC_NAMES
+        return self.name.rsplit(' ', 1)[-1] in lexicon.GENERIC_NAMES
 
 
 class Things(NamedTuple):
@@ -100,8 +103,11 @@ _BOUND = re.compile(
     r'(?P<bound>at least|at most|more than|less than|fewer than|exactly|only|just|precisely)?'
     r' ?(?P<number>\S+)$'
 )
-_UNBOUND = frozenset('another enough less fewer more much many most about hundreds dozens'.split())
-_NEGLIGIBLE = frozenset('single visible other certain different whole various only'.split())
+_UNBOUND = frozenset(
+    'another enough less fewer more much many most about hundreds dozens number only just'
+    ' exactly'.split()
+)
+_NEGLIGIBLE = frozenset('single visible certain various'.split())
 
 
 def read_things(text: str) -> Things | None:
@@ -149,7 +155,15 @@ def _thing(phrase: Phrase, lead: Sequence[str]) -> Thing | None:
         low=bounds[0],
         high=bounds[1],
         plural=phrase.plural,
+        bare=not (phrase.determiner or phrase.plural),
+        shorter=shorter_name(phrase),
     )
+
+
+def shorter_name(phrase: Phrase) -> str:
+    """Return a name without its last words where those may belong to what follows it."""
+    first, _, more = phrase.head.partition(' ')
+    return first if more else ''
 
 
 def described(phrase: Phrase) -> str:
@@ -178,7 +192,7 @@ def _bounds(lead: Sequence[str], plural: bool) -> tuple[int, int | None] | None:
     match = _BOUND.search(' '.join(words))
     number = lexicon.number_value(match['number']) if match else None
     if match is None or number is None:
-        return None if _UNBOUND.intersection(words) else (1, None)
+        return None if _UNBOUND.intersection(words) else (1, None)  # `only a cup`, `many cups`
     limits: dict[str | None, tuple[int, int | None]] = {
         'at least': (number, None),
         'more than': (number + 1, None),
@@ -225,14 +239,14 @@ _RELATION = re.compile(
     r' (?P<reference>.+)$'
 )
 _PLACE = re.compile(
-    r'(?:(?:somewhere )?(?:on|in|at|to|toward|towards|near) (?:the )?)?(?:very |far |extreme )?'
+    r'(?:(?:somewhere )?(?:on|in|at|to) (?:the )?)?(?:very |far |extreme )?'
     r'(?P<words>(?:(?:upper|lower|top|bottom|left-hand|right-hand|left|right|middle|center|centre'
     r'|central)[ -]?)+)(?:hand ?)?(?:side|half|part|corner|edge|third|portion|area|region|end)?$'
 )
 # What nobody can do without the thing; whether it is done, boxes do not show.
 _CONTACT = re.compile(
-    r'(?:wearing|wears?|holding|holds?|carrying|carries|carry|riding|rides?|pushing|pulling'
-    r'|driving|with|using|eating|kicking|throwing|touching|hugging|walking with'
+    r'(?:wearing|wears?|holding|holds?|carrying|carries|carry|riding|rides?|pushing|push(?:es)?'
+    r'|pulling|pulls?|driving|with|using|eating|kicking|throwing|touching|hugging|walking with'
     r'|(?:sitting|standing|lying|leaning|sleeping|parked|stopped|walking|waiting)'
     r' (?:on|in|at|by|near|behind|under|next to|in front of|against|beside)) (?P<reference>.+)$'
 )
@@ -248,7 +262,8 @@ def read_condition(text: str) -> Condition:
     while match := _NEUTRAL.match(rest):
         rest = rest[match.end() :]
     if rest.startswith('not '):
-        return replace(read_condition(rest[4:]), negated=True)
+        denied = read_condition(rest[4:])
+        return Condition(unchecked=rest) if denied.empty else replace(denied, negated=True)
     if not rest or rest in ('there', 'here'):
         return Condition()
     if (match := _PLACE.match(rest)) and (

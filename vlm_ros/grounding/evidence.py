@@ -11,6 +11,7 @@ import itertools
 
 import numpy as np
 
+from vlm_ros import lexicon
 from vlm_ros.grounding import spatial
 from vlm_ros.grounding.clauses import Condition, Thing
 from vlm_ros.grounding.sightings import Presence, Sighting
@@ -144,8 +145,9 @@ def fulfils(
         values.append(_stands(box, condition, sightings))
     if condition.unchecked:
         # A hat that is not in view is not worn; one that is may be worn or not.
-        present = [sightings[thing.name].presence for thing in condition.references]
-        values.append(False if Presence.ABSENT in present else None)
+        needed = [thing for thing in condition.references if not thing.bare]
+        missing = [sightings[thing.name].presence is Presence.ABSENT for thing in needed]
+        values.append(False if any(missing) else None)
     value = spatial.all_of(values)
     return not value if condition.negated and value is not None else value
 
@@ -174,7 +176,9 @@ def _stands_to(
             None if spatial.holds(relation, box, [other]) is not False else False
             for other in sighting.doubtful.xyxy
         ]
-        unseen = [None] if sighting.presence is Presence.UNRECOGNIZED else []
+        # `on fire` is no relation to a fire.
+        no_thing = reference.bare and sighting.presence is Presence.ABSENT
+        unseen = [None] if no_thing or sighting.presence is Presence.UNRECOGNIZED else []
         value = spatial.any_of([*values, *weak, *unseen])
     return None if value and not reference.plain else value
 
@@ -288,7 +292,10 @@ def _reason(thing: Thing, condition: Condition, counted: Tally) -> str:
     if not thing.plain:
         return cannot_describe(thing, len(found))
     if condition.unchecked:
-        return f'{seen}, but this model cannot tell whether {it_is} {condition.unchecked}'
+        doing = condition.unchecked.split(' ', 1)[0]
+        finite = doing in lexicon.CERTAIN_VERBS and not lexicon.is_participle(doing)
+        who = it_is.split(' ', 1)[0] if finite else it_is
+        return f'{seen}, but this model cannot tell whether {who} {condition.unchecked}'
     if thing.presupposed and several and not thing.plural:
         return f'{seen}; it is not clear which is meant'
     if condition.relation is not None:

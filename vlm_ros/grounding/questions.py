@@ -19,6 +19,7 @@ from vlm_ros.grounding.clauses import (
     is_definite,
     read_condition,
     read_things,
+    shorter_name,
     split_subject,
     Thing,
 )
@@ -30,7 +31,7 @@ from vlm_ros.grounding.wording import (
     plain_text,
     THE,
 )
-from vlm_ros.phrases import noun_phrases
+from vlm_ros.phrases import noun_phrases, Phrase
 
 
 class Kind(enum.Enum):
@@ -123,7 +124,7 @@ def _existence(match: re.Match[str], in_view: bool) -> Question | None:
         return None
     (things, either), rest = split
     # To ask for the dog is not to take it for granted.
-    things = tuple(replace(thing, presupposed=False) for thing in things)
+    things = tuple(replace(thing, presupposed=False, shorter='') for thing in things)
     question = Question(Kind.EXISTENCE, things, either, read_condition(rest), yes_no=True)
     return _denied(question, match.groupdict().get('not'))
 
@@ -150,12 +151,20 @@ def _this_is(match: re.Match[str], in_view: bool) -> Question | None:
     return replace(question, kind=Kind.CHOICE, yes_no=False)
 
 
+def _does(match: re.Match[str], in_view: bool) -> Question | None:
+    """Read `does anybody wear a helmet`; what else somebody may do stays open."""
+    question = _predication(match, False)
+    return question if question is not None and question.condition.references else None
+
+
 def _names(match: re.Match[str], in_view: bool) -> Question | None:
     """Read a text without a finite verb: `dogs`, `a cup on a table`, `a man riding a horse`."""
     question = _existence(match, in_view)
     if question is None:
         return None
     words = match['rest'].split()
+    if question.things[0].generic:
+        return None
     if not _CLAUSE_WORDS.isdisjoint(words) or (len(words) == 1 and words[0] in lexicon.VERBS):
         return None
     if not question.condition.unchecked:
@@ -195,9 +204,8 @@ def _location(match: re.Match[str], in_view: bool) -> Question | None:
         return None
     if any(thing.generic for thing in things.things):
         return None
-    return Question(
-        Kind.LOCATION, tuple(replace(thing, presupposed=True) for thing in things.things)
-    )
+    named = (replace(thing, presupposed=True, shorter='') for thing in things.things)
+    return Question(Kind.LOCATION, tuple(named))
 
 
 def _inventory(match: re.Match[str], in_view: bool) -> Question | None:
@@ -240,23 +248,30 @@ def _predication(match: re.Match[str], in_view: bool) -> Question | None:
 _UNSEEN = lexicon.ABSTRACT | lexicon.SCENES | lexicon.IMAGE_WORDS
 
 
+def _is_granted(phrase: Phrase, text: str) -> bool:
+    """Tell whether a text takes a phrase's thing for granted: `the cup`, `which cup`, `Tom's`."""
+    owner = text[phrase.end :].startswith("'s") and not phrase.determiner
+    asked = text[: phrase.start].endswith(('which ', 'whose '))
+    return owner or asked or is_definite(phrase)
+
+
 def _open(rest: str, yes_no: bool) -> Question:
     """Keep of a text that fits no form only what it takes for granted."""
     things: dict[str, Thing] = {}
+    granted = False
     for phrase in noun_phrases(rest):
-        granted = is_definite(phrase) or rest[: phrase.start].endswith(('which ', 'whose '))
-        if granted and phrase.head not in _UNSEEN | lexicon.GENERIC_NAMES:
-            first, _, more = phrase.head.partition(' ')
-            things.setdefault(
+        owned = phrase.determiner == "'s"
+        granted = granted if owned else _is_granted(phrase, rest)  # a man's hat, the man's hat
+        if granted and phrase.head not in _UNSEEN:
+            thing = Thing(
                 phrase.head,
-                Thing(
-                    phrase.head,
-                    described(phrase),
-                    presupposed=True,
-                    plural=phrase.plural,
-                    shorter=first if more else '',
-                ),
+                described(phrase),
+                presupposed=True,
+                plural=phrase.plural,
+                shorter=shorter_name(phrase),
             )
+            if not thing.generic:
+                things.setdefault(phrase.head, thing)
     return Question(Kind.OPEN, tuple(things.values()), yes_no=yes_no)
 
 
@@ -284,6 +299,8 @@ _FORMS = (
         rf' {_SEE} (?P<rest>.+)',
         _see,
     ),
+    _form(r'(?:could|might|may|can|would) there (?:not )?be (?P<rest>.+)', _existence),
+    _form(r'(?:do|does) (?:not )?(?P<rest>.+)', _does),
     _form(rf'(?:has|have) {_EYES} (?:seen|found|spotted|detected|noticed) (?P<rest>.+)', _see),
     _form(rf'{_EYES}(?: can| could| do| does)?(?P<not> not)? {_SEE}s? (?P<rest>.+)', _existence),
     _form(rf'{THE} {IMAGE} (?:does |do )?(?P<not>not )?{_SHOW} (?P<rest>.+)', _existence),

@@ -178,6 +178,8 @@ def _on(box: Box, other: Box) -> bool | None:
     height, other_height = _size(box, 1), _size(other, 1)
     if _shared(box, other, 0) <= 0 or box[1] >= other[3] or box[3] < other[1] - 0.5 * height:
         return False
+    if box[3] > other[3] + 0.5 * other_height:
+        return False  # what ends far below a thing does not rest on it
     supported = _shared(box, other, 0) >= 0.6 * _size(box, 0)
     # What rests on a thing ends within the upper part of its box; taller than it, it may as well
     # stand behind.

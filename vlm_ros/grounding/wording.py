@@ -25,7 +25,7 @@ _BODIES = (
 def plain_text(text: str) -> str:
     """Write a text in lower case, contractions in full, every other mark as a comma."""
     written: list[str] = []
-    words = tokens(text)
+    words = tokens(text.replace('and/or', 'or').replace('/', ' or '))
     for index, token in enumerate(words):
         if token.after_mark and written:
             written.append(',')
@@ -67,7 +67,8 @@ _VIEW = re.compile(
     rf'|given |same )?{IMAGE}s?|in (?:sight|view|shot|frame)|in front of (?:you|me|us|the camera'
     r'|the robot)|ahead of (?:you|me|us|the robot)|(?:right )?now|at the moment|at present'
     r'|currently|at all|(?:over |right )?here|around (?:you|us|me)|please|anywhere|for me'
-    r'|nearby$|around$|on camera|at this (?:moment|time)|yes or no)\b'
+    r'|nearby$|around$|on camera|at this (?:moment|time)|yes or no|in total|altogether|overall'
+    r'|in (?:full |great |more )?detail|briefly|or not$)\b'
 )
 _OPENERS = re.compile(
     r'^(?:please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|tell me'
@@ -77,8 +78,14 @@ _OPENERS = re.compile(
     r'|say)\b)'
     r'|(?:i|we) (?:want|need|would like) to (?:know|find out|see)'
     r'|(?:check|verify|confirm|determine|find out|see|look|examine)(?= (?:if|whether|that)\b)'
+    r'|i (?:think|believe|guess|suppose|assume)|it (?:looks like|seems|appears|looks as if)'
     r'|is it (?:true|the case|correct|right|possible)(?= that\b)|it is true(?= that\b)'
     r'|according to the (?:image|picture|photo)|based on the (?:image|picture|photo))(?: |$)'
+)
+# `isn't there?`, `right?` after a statement.
+_TAG = re.compile(
+    r' ,(?: (?:is|are|do|does|can|was|were|has|have)(?: not)? (?:it|there|he|she|they|you|that)'
+    r'| right| correct| ok| okay| yes| no| true| or)$'
 )
 _EMBEDDED = re.compile(r'^(?:if|whether|that) ')
 _DISREGARD = re.compile(
@@ -120,7 +127,7 @@ class Core(NamedTuple):
 def core_of(plain: str) -> Core:
     """Take off what only says that somebody asks, or that the picture is meant."""
     stripped = _VIEW.sub(' ', plain)
-    rest = _tidy(stripped)
+    rest = _tidy(_TAG.sub('', _tidy(stripped)))
     while match := _OPENERS.match(rest):
         rest = _tidy(rest[match.end() :])
     embedded = _EMBEDDED.match(rest)
