@@ -429,6 +429,14 @@ def test_an_answerer_that_misses_what_boxes_show_is_not_believed():
     assert answer.status is Status.UNSURE
 
 
+def test_an_answerer_that_finds_nothing_says_so_itself():
+    empty = Answer(Status.NOTHING_FOUND, message='nothing to see')
+    answer = ask(
+        'what do you see?', script={'what do you see?': empty}, detector=SceneDetector([])
+    )
+    assert told(answer) == 'NOTHING_FOUND: nothing to see'
+
+
 def test_neither_model_is_refused():
     with pytest.raises(ValueError, match='a detector or a question answerer'):
         GroundedAnswerer(None)

@@ -41,6 +41,11 @@ def _engine() -> Any:
     return inflect.engine()
 
 
+def preload() -> None:
+    """Load now what the first singular or plural would wait for, up to two seconds."""
+    _engine()
+
+
 @functools.lru_cache(maxsize=4096)
 def singular(noun: str) -> str:
     """Return the singular of a noun or of a compound, whose last word counts.
