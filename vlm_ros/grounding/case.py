@@ -314,7 +314,7 @@ class Case:
         if told.status is not Status.OK:
             # The answerer misses what boxes show: then nobody can tell.
             status = Status.UNSURE if len(shown) else told.status
-            message = reason if status is Status.UNSURE else told.message
+            message = (reason if status is Status.UNSURE else '') or told.message
             return Answer(status, evidence=joined([own, shown]), message=message)
         text = told.text
         if self.choices:
