@@ -28,25 +28,22 @@ ARGUMENTS = {
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
 }
 
-# Both names, because the variable was renamed between Fast DDS 2 and 3.
-FASTDDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# Fast DDS 2, up to Jazzy, reads the first; Fast DDS 3 the second, and it complains of the first.
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and start the nodes."""
     profile = os.path.join(SHARE, 'config', 'fastdds.xml')
-    own_profile = any(os.environ.get(name) for name in FASTDDS_PROFILE_VARIABLES)
+    own_profile = any(os.environ.get(name) for name in PROFILE_VARIABLES)
+    variable = PROFILE_VARIABLES[os.environ.get('ROS_DISTRO') not in ('humble', 'iron', 'jazzy')]
     return LaunchDescription(
         [
             *(
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in ARGUMENTS.items()
             ),
-            *(
-                SetEnvironmentVariable(name, profile)
-                for name in FASTDDS_PROFILE_VARIABLES
-                if not own_profile
-            ),
+            *([] if own_profile else [SetEnvironmentVariable(variable, profile)]),
             OpaqueFunction(function=_start_nodes),
         ]
     )

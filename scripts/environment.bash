@@ -166,8 +166,11 @@ enter() {
   # Stay on this machine, and let images through, unless the user chose otherwise.
   export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE-LOCALHOST}
   if [[ ! ${FASTRTPS_DEFAULT_PROFILES_FILE-} && ! ${FASTDDS_DEFAULT_PROFILES_FILE-} ]]; then
-    # Fast DDS 2 (Jazzy) reads the first, 3 (Kilted) the second.
-    export FASTRTPS_DEFAULT_PROFILES_FILE=$clone/config/fastdds.xml
-    export FASTDDS_DEFAULT_PROFILES_FILE=$clone/config/fastdds.xml
+    # Fast DDS 2 (Jazzy) reads the one, Fast DDS 3 (Kilted) the other and complains of the one.
+    if [[ $distro == jazzy ]]; then
+      export FASTRTPS_DEFAULT_PROFILES_FILE=$clone/config/fastdds.xml
+    else
+      export FASTDDS_DEFAULT_PROFILES_FILE=$clone/config/fastdds.xml
+    fi
   fi
 }
