@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from vlm_ros.errors import DeadlineExceeded, ModelError, QuestionError, WorkCancelled
-from vlm_ros.grounded import GroundedAnswerer, MAX_CHOICES, MAX_QUESTION_CHARACTERS
-from vlm_ros.phrases import Vocabulary
+from vlm_ros.grounded import GroundedAnswerer, MAX_CHOICES
+from vlm_ros.phrases import MAX_TEXT_CHARACTERS, Vocabulary
 from vlm_ros.results import Answer, Detections, Status, Truth
 from vlm_ros.tasks import Detector, QuestionAnswerer, Ticket
 
@@ -557,13 +557,13 @@ def test_regions_that_cannot_be_used(region, message):
 @pytest.mark.parametrize(
     ('question', 'message'),
     [
-        ('', 'the question has no words'),
-        (' \n\t', 'the question has no words'),
+        ('', 'the question is empty'),
+        (' \n\t', 'the question is empty'),
         ('?!', 'the question has no words'),
         ('\x00\x07', 'the question has no words'),
         (
             'is there a dog? ' * 10_000,
-            f'the question has 159999 characters; at most {MAX_QUESTION_CHARACTERS} are taken',
+            f'the question has 160000 characters; at most {MAX_TEXT_CHARACTERS} are taken',
         ),
     ],
 )

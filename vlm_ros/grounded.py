@@ -14,12 +14,10 @@ from vlm_ros.grounding.case import Case, Silent
 from vlm_ros.grounding.inventory import EVERYDAY
 from vlm_ros.grounding.questions import Kind, parse
 from vlm_ros.grounding.sightings import Observer
-from vlm_ros.phrases import Vocabulary
+from vlm_ros.phrases import check_text, Vocabulary
 from vlm_ros.results import Answer, Status, Truth, Verdict
 from vlm_ros.tasks import Detector, Image, QuestionAnswerer, Ticket
 
-MAX_QUESTION_CHARACTERS = 2000
-"""Longer ones are refused: no model reads them well, and reading them must stay quick."""
 MAX_CHOICES = 100
 
 
@@ -103,8 +101,9 @@ class GroundedAnswerer:
             QuestionError: The question is blank or too long, a choice is blank or repeated, or the
                 region does not lie in the image.
         """
+        check_text(question, 'question')
         case = Case(
-            text=_checked_text(question, 'question'),
+            text=question.strip(),
             question=parse(question),
             observer=self._observer(image, region_xyxy, ticket),
             answerer=self._answerer,
@@ -129,7 +128,8 @@ class GroundedAnswerer:
         Raises:
             QuestionError: The statement is blank or too long.
         """
-        text = _checked_text(statement, 'statement')
+        check_text(statement, 'statement')
+        text = statement.strip()
         question = parse(text)
         if question.kind in (Kind.COUNT, Kind.LOCATION, Kind.INVENTORY):
             message = 'this asks for something; give a statement that can be true or false'
@@ -167,17 +167,6 @@ def _as_question(statement: str) -> str:
     if statement.split(' ', 1)[0].casefold() in lexicon.AUXILIARIES:
         return statement
     return f'Is it true that {statement.rstrip(" .!?")}?'
-
-
-def _checked_text(text: str, what: str) -> str:
-    text = text.strip()
-    if len(text) > MAX_QUESTION_CHARACTERS:
-        raise QuestionError(
-            f'the {what} has {len(text)} characters; at most {MAX_QUESTION_CHARACTERS} are taken'
-        )
-    if not any(character.isalnum() for character in text):
-        raise QuestionError(f'the {what} has no words')
-    return text
 
 
 def _checked_choices(choices: Sequence[str]) -> tuple[str, ...]:

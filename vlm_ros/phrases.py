@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 
 from vlm_ros import lexicon
-from vlm_ros.errors import VocabularyError
+from vlm_ros.errors import QuestionError, VocabularyError
 from vlm_ros.inflection import count_phrase, join_names, plural, singular, with_article
 from vlm_ros.tokens import Token, tokens
 
@@ -23,9 +23,27 @@ __all__ = [
     'with_article',
 ]
 
+MAX_TEXT_CHARACTERS = 2000
+"""Longer questions, statements and texts are refused: no camera image answers an essay."""
 MAX_NAMES = 1500
 """More names than this are refused; LVIS, the largest detection benchmark, has 1203."""
 MAX_NAME_CHARACTERS = 100
+
+
+def check_text(text: str, what: str) -> None:
+    """Refuse what cannot be worked on; `what` says what it is, as `question`.
+
+    Raises:
+        QuestionError: The text has no words or more than `MAX_TEXT_CHARACTERS`.
+    """
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise QuestionError(
+            f'the {what} has {len(text)} characters; at most {MAX_TEXT_CHARACTERS} are taken'
+        )
+    if not any(character.isalnum() for character in text):
+        raise QuestionError(
+            f'the {what} is empty' if not text.strip() else f'the {what} has no words'
+        )
 
 
 @dataclass(frozen=True)

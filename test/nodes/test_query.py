@@ -72,7 +72,7 @@ def test_a_question_is_answered_with_evidence_and_provenance(graph, query):
     [
         ('Is there an absentee?', ResultStatus.OK, 'no'),
         ('What colour is the absentee?', ResultStatus.NOT_IN_VIEW, ''),
-        ('Is there an unknownling?', ResultStatus.UNSURE, ''),
+        ('Is there an unknownium?', ResultStatus.UNSURE, ''),
     ],
 )
 def test_absence_is_told_apart(graph, query, question, code, answer):
@@ -145,11 +145,11 @@ def test_an_unknown_camera_is_refused(graph, query, name):
 @pytest.mark.parametrize(
     ('name', 'fields', 'message'),
     [
-        ('answer_question', {'question': ''}, 'no words'),
+        ('answer_question', {'question': ''}, 'is empty'),
         ('answer_question', {'question': 'x' * 100_000}, 'characters'),
         ('answer_question', {'timeout_s': float('nan')}, 'timeout_s must be 0 or more'),
         ('answer_question', {'timeout_s': -1.0}, 'timeout_s must be 0 or more'),
-        ('verify_statement', {'statement': ' '}, 'no words'),
+        ('verify_statement', {'statement': ' '}, 'is empty'),
         ('verify_statement', {'max_image_age_s': -1.0}, 'max_image_age_s must be 0 or more'),
         ('ground_phrases', {'text': ''}, 'empty'),
         ('ground_phrases', {'text': 'x ' * 50_000}, 'characters'),

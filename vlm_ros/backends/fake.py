@@ -10,8 +10,8 @@ import hashlib
 
 import numpy as np
 
-from vlm_ros.errors import DeviceError, InputError, ModelError, QuestionError
-from vlm_ros.phrases import noun_phrases, Vocabulary
+from vlm_ros.errors import DeviceError, InputError, ModelError
+from vlm_ros.phrases import check_text, noun_phrases, Vocabulary
 from vlm_ros.results import Answer, Caption, Detections, PhraseGrounding, PhraseGroundings, Status
 from vlm_ros.tasks import Image, Ticket
 
@@ -96,8 +96,7 @@ class FakeBackend:
     ) -> PhraseGroundings:
         """Find what each noun phrase names, by its head."""
         ticket = ticket or Ticket()
-        if not text.strip():
-            raise QuestionError('the text is empty; give a phrase or a sentence')
+        check_text(text, 'text')
         self._begin(ticket)
         self._step(ticket)
         phrases = noun_phrases(text)
@@ -131,12 +130,13 @@ class FakeBackend:
         A question that speaks of something that is not found gets `NOT_IN_VIEW`.
         """
         ticket = ticket or Ticket()
-        if not question.strip():
-            raise QuestionError('the question is empty')
+        check_text(question, 'question')
         self._begin(ticket)
         heads = tuple(dict.fromkeys(phrase.head for phrase in noun_phrases(question)))
         evidence = self._look(image, heads, None)
         absent = [head for head in heads if head not in evidence.labels]
+        if evidence.unrecognized:
+            return Answer(Status.UNSURE, evidence=evidence, message=evidence.message)
         if absent:
             return Answer(
                 Status.NOT_IN_VIEW, evidence=evidence, message=f'there is no {absent[0]} in view'

@@ -23,12 +23,11 @@ def main(args: argparse.Namespace) -> int:
     """Ask the question about every image; return the exit status."""
     from vlm_ros.cli.findings import Finding
     from vlm_ros.cli.looking import Look, look_at_sources
-    from vlm_ros.errors import QuestionError
     from vlm_ros.grounded import GroundedAnswerer
+    from vlm_ros.phrases import check_text
     from vlm_ros.tasks import Image, tasks_of
 
-    if not args.question.strip():
-        raise QuestionError('the question is empty')
+    check_text(args.question, 'question')
     choices = tuple(choice.strip() for choice in args.choices.split(',') if choice.strip())
 
     def prepare(model: Any) -> Look:

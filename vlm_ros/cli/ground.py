@@ -19,12 +19,11 @@ def main(args: argparse.Namespace) -> int:
     """Ground the text in every image; return the exit status."""
     from vlm_ros.cli.findings import Finding
     from vlm_ros.cli.looking import Look, look_at_sources
-    from vlm_ros.errors import QuestionError
+    from vlm_ros.phrases import check_text
     from vlm_ros.results import PhraseGroundings
     from vlm_ros.tasks import Image
 
-    if not args.text.strip():
-        raise QuestionError('the text is empty; give a phrase or a sentence')
+    check_text(args.text, 'text')
 
     def prepare(model: Any) -> Look:
         def look(image: Image) -> Finding:

@@ -13,6 +13,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image as ImageMsg
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from vlm_ros import inflection
 from vlm_ros.errors import InputError, VlmRosError
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.nodes import conversions
@@ -86,6 +87,8 @@ class QueryNode(Node):
         self._vocabulary: Vocabulary | None = None
         self._goals: dict[bytes, Pending[Look[Answer]]] = {}
         self._worker = shared.model(given)
+        # Behind the loading, or the first question would wait for it.
+        self._worker.submit(inflection.preload, Ticket())
         self._feed = shared.feed(self)
         # Reentrant, or one pending question would hold up every other callback of the node.
         group = ReentrantCallbackGroup()
