@@ -12,8 +12,9 @@ from vlm_ros.backends.embedded.caption import compose
 from vlm_ros.backends.embedded.features import FeatureExtractor
 from vlm_ros.backends.embedded.look import Look, look
 from vlm_ros.backends.embedded.minilm import MiniLm
-from vlm_ros.backends.embedded.search import Search
+from vlm_ros.backends.embedded.search import cannot_tell, find
 from vlm_ros.backends.embedded.ssd import SsdMobileNet
+from vlm_ros.backends.embedded.witness import Witness
 from vlm_ros.backends.embedded.wordnet import WordNet
 from vlm_ros.backends.embedded.words import Readings, Words
 from vlm_ros.backends.weights import locate
@@ -65,7 +66,7 @@ class EmbeddedBackend:
         fine = classes.imagenet(self._wordnet)
         known = classes.openimages(self._wordnet)
         boxed = tuple(known[label] for label in self._ssd.labels)
-        self._search = Search(_counterparts(boxed, fine))
+        self._witness = Witness(boxed, fine)
         minilm = MiniLm(locate(assets.MINILM), locate(assets.MINILM_TOKENIZER))
         self._words = Words(fine + boxed, self._wordnet, minilm)
         self._everyday = Vocabulary(classes.everyday())
@@ -92,19 +93,20 @@ class EmbeddedBackend:
         seen = self._look(image, ticket)
         ticket.check()
         threshold = DEFAULT_THRESHOLD if score_threshold is None else score_threshold
-        finds = self._search.find(seen, readings, threshold)
+        box_scores = self._witness.weigh(seen)
+        finds = find(seen, box_scores, readings, threshold)
+        unsure = cannot_tell(seen, box_scores, readings)
         names = vocabulary.names
         labels = [name for name, find in zip(names, finds, strict=True) for _ in find.scores]
         height, width = image.shape[:2]
         boxes = np.concatenate([find.boxes for find in finds])
         scores = np.concatenate([find.scores for find in finds])
         order = np.argsort(-scores, kind='stable')
-        unknown = (name for name, ok in zip(names, readings.recognized, strict=True) if not ok)
         return Detections(
             (boxes * np.array([width, height] * 2, np.float32))[order],
             scores[order],
             tuple(labels[i] for i in order),
-            tuple(unknown),
+            tuple(name for name, is_so in zip(names, unsure, strict=True) if is_so),
         )
 
     def ground(
@@ -170,16 +172,6 @@ class EmbeddedBackend:
             raise ModelError(f'embedded failed on an image of {image.shape}: {error}') from error
         self._seen = image.copy(), seen
         return seen
-
-
-def _counterparts(
-    boxed: Sequence[classes.Class], fine: Sequence[classes.Class]
-) -> np.ndarray:
-    """Which fine classes are kinds of which box classes: `(B, F)` float32 of 0 and 1."""
-    return np.array(
-        [[any(own in item.kinds for own in box.synsets) for item in fine] for box in boxed],
-        np.float32,
-    )
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

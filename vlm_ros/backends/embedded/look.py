@@ -14,10 +14,13 @@ MIN_BOX_SCORE = 0.15
 MAX_BOXES = 100
 SAME_BOX_IOU = 0.6
 """What SSD's own non-maximum suppression takes for one thing (https://arxiv.org/abs/1512.02325)."""
-TILE_ASPECT = 1.5
-"""Images longer than this are also looked at in squares: the box network sees every image as a
+TILE_ASPECT = 1.6
+"""Images longer than this, such as 16:9, are also looked at in squares: the box network sees every image as a
 square, and a person squeezed to half the width is not one it knows."""
 MAX_TILES = 6
+CUT_EDGE = 0.04
+"""How near to a tile's edge, in its size, a box counts as cut by it: half a cell of the finest map
+that predicts boxes, rounded up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +67,9 @@ def _look_at_tile(
     boxes, scores = raw.xyxy[chosen], raw.scores[chosen]
     if (right - left, bottom - top) != (width, height):
         # A thing that the cut halves is left to the neighbouring tile and the whole image.
-        cut = ((boxes[:, 0] < 0.01) & (left > 0)) | ((boxes[:, 2] > 0.99) & (right < width))
-        cut |= ((boxes[:, 1] < 0.01) & (top > 0)) | ((boxes[:, 3] > 0.99) & (bottom < height))
+        low, high = boxes < CUT_EDGE, boxes > 1 - CUT_EDGE
+        cut = (low[:, 0] & (left > 0)) | (high[:, 2] & (right < width))
+        cut |= (low[:, 1] & (top > 0)) | (high[:, 3] & (bottom < height))
         boxes, scores = boxes[~cut], scores[~cut]
     scale = np.array([right - left, bottom - top] * 2, np.float32)
     boxes = (boxes * scale + np.array([left, top] * 2)) / np.array([width, height] * 2)

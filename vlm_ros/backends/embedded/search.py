@@ -1,9 +1,9 @@
 """Finding what a vocabulary names in what was seen."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from vlm_ros.alignment import evidence
 from vlm_ros.backends.embedded.activation import activation_map, box_around_peak
@@ -12,17 +12,14 @@ from vlm_ros.backends.embedded.words import Readings
 from vlm_ros.boxes import area, FloatArray, intersection, iou
 
 SAME_THING_IOU = 0.5
-NESTED = 0.7
-"""Share of the smaller of two boxes of one name that lies in the other when they are one thing."""
-WITNESS_CLASSES = 4
-"""A box's class needs this many counterparts among the 1000 before their silence speaks against
-it: with fewer, a thing may well be of a kind that is not among them."""
-NEUTRAL = 0.15
-"""Probability of the counterparts that speaks neither for nor against a box. Of a true box's
-surroundings a part always goes to other classes, so this is well below one half."""
-STRONGEST_FOR, STRONGEST_AGAINST = 4.0, 0.4
-"""Bounds on how far the odds of a box move by what fills it: neither network may overrule the
-other alone."""
+NESTED_BOX, NESTED_MAP = 0.9, 0.7
+"""Share of the smaller of two boxes of one name that lies in the other when they are one thing: a
+person may stand before another, but an activation map has no edges to tell parts from things."""
+FUSED_IOU = 0.2
+"""Boxes of the two passes that overlap less are different things."""
+
+SUSPICION = 0.2
+"""Probability of a relative from which on a thing may be there that cannot be told from it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,67 +30,108 @@ class Finds:
     scores: FloatArray
 
 
-class Search:
-    """What stands in which network for what.
+def find(
+    seen: Look, box_scores: FloatArray, readings: Readings, threshold: float
+) -> list[Finds]:
+    """Find every name; the result for one does not depend on the others.
 
     Args:
-        counterparts: `(23, 1000)` float32, 1 where a feature class is a kind of a box class.
+        seen: What the networks say.
+        box_scores: `(B, 23)` in [0, 1], how sure each box's classes are.
+        readings: The vocabulary; its first affinities are the 1000 classes', then the boxes'.
+        threshold: Leave out what scores less.
     """
+    classes = seen.box_probabilities.shape[1]
+    fine, boxed = readings.affinity[:, :classes], readings.affinity[:, classes:]
+    masses = [evidence(level.probabilities, fine) for level in seen.levels]
+    found = []
+    for row in range(len(readings.affinity)):
+        boxes = _from_boxes(seen.boxes, box_scores * boxed[row], threshold)
+        maps = _from_maps(seen, [mass[:, row] for mass in masses], fine[row], threshold)
+        found.append(_merge(boxes, maps))
+    return found
 
-    def __init__(self, counterparts: FloatArray) -> None:
-        self._counterparts = counterparts
-        self._can_deny = counterparts.sum(1) >= WITNESS_CLASSES
 
-    def confirmed(self, seen: Look) -> FloatArray:
-        """Box scores `(B, 23)` after hearing what fills the boxes, as independent witnesses."""
-        support = evidence(seen.box_probabilities, self._counterparts)
-        ratio = np.clip((support + 0.02) / NEUTRAL, STRONGEST_AGAINST, STRONGEST_FOR)
-        ratio = np.where(self._can_deny, ratio, np.maximum(ratio, 1))
-        # What fills a small box is mostly its surroundings, so its silence means less.
-        size = np.sqrt((seen.boxes[:, 2:] - seen.boxes[:, :2]).prod(1))[:, None]
-        ratio = np.where(ratio < 1, ratio ** np.clip(size / 0.5, 0, 1), ratio)
-        scores = np.clip(seen.box_scores, 1e-4, 1 - 1e-4)
-        odds = scores / (1 - scores) * ratio
-        confirmed: FloatArray = odds / (1 + odds)
-        return confirmed
+def cannot_tell(
+    seen: Look, box_scores: FloatArray, readings: Readings
+) -> npt.NDArray[np.bool_]:
+    """Tell of each name, `(N,)`, whether nothing is known of it in this image.
 
-    def find(self, seen: Look, readings: Readings, threshold: float) -> list[Finds]:
-        """Find every name; the result for one does not depend on the others."""
-        classes = self._counterparts.shape[1]
-        confirmed = self.confirmed(seen)
-        mass = [evidence(lv.probabilities, readings.affinity[:, :classes]) for lv in seen.levels]
-        found = []
-        for row, affinity in enumerate(readings.affinity):
-            boxes = self._from_boxes(seen, confirmed, affinity[classes:], threshold)
-            maps = self._from_maps(seen, [m[:, row] for m in mass], affinity[:classes], threshold)
-            found.append(_merge(boxes, maps))
-        return found
+    That is so where there is no way to look for it, and where a relative is seen that it might be.
+    """
+    classes = seen.box_probabilities.shape[1]
+    fine, boxed = readings.relatives[:, :classes], readings.relatives[:, classes:]
+    suspected = (box_scores @ boxed.T).max(0, initial=0) >= SUSPICION
+    for level in seen.levels:
+        suspected |= evidence(level.probabilities, fine).max(0) >= SUSPICION
+    return ~readings.recognized | suspected
 
-    def _from_boxes(
-        self, seen: Look, confirmed: FloatArray, affinity: FloatArray, threshold: float
-    ) -> Finds:
-        scores = (confirmed * affinity).max(1, initial=0)
-        chosen = np.flatnonzero(scores >= threshold)
-        return Finds(seen.boxes[chosen], scores[chosen])
 
-    def _from_maps(
-        self, seen: Look, mass: Sequence[FloatArray], affinity: FloatArray, threshold: float
-    ) -> Finds:
-        boxes, scores = [], []
-        for level, found in zip(seen.levels, mass, strict=True):
-            for index in np.flatnonzero(found >= threshold):
-                weights = affinity * level.probabilities[index]
-                activation = activation_map(level.logits, weights / weights.sum())
-                boxes.append(box_around_peak(activation, tuple(level.windows[index])))
-                scores.append(found[index])
-        return Finds(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
+def _from_boxes(boxes: FloatArray, scores: FloatArray, threshold: float) -> Finds:
+    best = scores.max(1, initial=0)
+    chosen = np.flatnonzero(best >= threshold)
+    return Finds(boxes[chosen], best[chosen])
+
+
+def _from_maps(
+    seen: Look, masses: list[FloatArray], affinity: FloatArray, threshold: float
+) -> Finds:
+    """Box every window that is sure enough; the other pass helps to place the box."""
+    boxes: list[FloatArray] = []
+    scores: list[float] = []
+    for own, mass in enumerate(masses):
+        for index in np.flatnonzero(mass >= threshold):
+            box = _activation_box(seen, own, index, affinity)
+            boxes.append(_fuse(seen, masses, affinity, own, mass[index], box))
+            scores.append(float(mass[index]))
+    return Finds(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
+
+
+def _fuse(
+    seen: Look,
+    masses: list[FloatArray],
+    affinity: FloatArray,
+    own: int,
+    weight: float,
+    box: FloatArray,
+) -> FloatArray:
+    """Average a box with the other pass's for the same thing, weighted by how sure each is.
+
+    A coarse map's boxes come out large and a fine one's may hold a part only; what is in between
+    is right more often than either, as with the boxes of several models
+    (https://arxiv.org/abs/1910.13302).
+    """
+    other = 1 - own
+    level, mass = seen.levels[other], masses[other]
+    rows, columns = level.logits.shape[:2]
+    centre = (box[:2] + box[2:]) / 2 * np.array([columns, rows], np.float32)
+    holds = np.all((level.windows[:, :2] <= centre) & (centre <= level.windows[:, 2:]), axis=1)
+    index = int(np.where(holds, mass, -1).argmax())
+    if mass[index] <= 0:
+        return box
+    second = _activation_box(seen, other, index, affinity)
+    if iou(box[None], second[None])[0, 0] < FUSED_IOU:
+        return box
+    weights = np.array([weight, mass[index]], np.float32) ** 2
+    fused: FloatArray = (weights[0] * box + weights[1] * second) / weights.sum()
+    return fused
+
+
+def _activation_box(
+    seen: Look, level: int, window: npt.ArrayLike, affinity: FloatArray
+) -> FloatArray:
+    chosen = seen.levels[level]
+    weights = affinity * chosen.probabilities[window]
+    activation = activation_map(chosen.logits, weights / weights.sum())
+    left, top, right, bottom = (int(edge) for edge in chosen.windows[window])
+    return box_around_peak(activation, (left, top, right, bottom))
 
 
 def _merge(boxes: Finds, maps: Finds) -> Finds:
     """One box a thing: the box network's where it has one, as its edges are the better ones."""
     kept: list[FloatArray] = []
     scores: list[float] = []
-    for finds, nested in ((boxes, 0.9), (maps, NESTED)):
+    for finds, nested in ((boxes, NESTED_BOX), (maps, NESTED_MAP)):
         for index in np.argsort(-finds.scores, kind='stable'):
             box = finds.boxes[index]
             if kept and _is_one_thing(box, np.array(kept), nested):

@@ -145,8 +145,16 @@ def _map(path: Path) -> mmap.mmap:
 def _forms(word: str) -> Iterator[str]:
     """Ways to write a noun, likeliest first: as it is, then its singular."""
     plain = '_'.join(word.lower().replace('-', ' ').split())
+    # Its plural is a noun of its own, a group; who looks for people looks for persons.
+    if plain == 'people':
+        yield _IRREGULAR[plain]
     singular = []
-    for form in (plain, word.lower().replace(' ', '_'), plain.replace('_', '-'), plain.replace('_', '')):
+    for form in (
+        plain,
+        word.lower().replace(' ', '_'),
+        plain.replace('_', '-'),
+        plain.replace('_', ''),
+    ):
         stem, joint, last = form.rpartition('_')
         yield form
         if last in _IRREGULAR:

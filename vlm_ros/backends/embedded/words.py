@@ -3,14 +3,17 @@
 A name is looked up in WordNet. Classes that are the thing named, or a kind of it, stand for it in
 full: `cat` for tabbies and Siamese cats. Where there are none the name may be a kind of a class
 (`woman` of person, `sedan` of car): the network cannot tell it from its sisters, so that counts for
-less the further away it is. What WordNet does not settle is left to the similarity of the words'
+less the further away it is, and only where the name's definition names the class: a nurse is "one
+skilled in caring for the sick", and a person in view is no reason to report one. What WordNet does not settle is left to the similarity of the words'
 embeddings. All of this depends on text alone, so a vocabulary is read once.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import re
 
 import numpy as np
+import numpy.typing as npt
 
 from vlm_ros.backends.embedded.classes import Class
 from vlm_ros.backends.embedded.minilm import MiniLm
@@ -23,17 +26,21 @@ phenomenon, plant. Acts, feelings, groups, quantities, times and the like are le
 MAIN_SENSE = 0.2
 """A sense counts when it is at least this often meant as the word's most frequent one: `dog` is
 the animal, not the sausage."""
+RARE_SIMILARITY = 0.45
+"""How alike a name and a class must be for one of the name's rarer senses to be meant."""
 KIND_STEP = 0.85
 """What one step down from a class to a kind of it takes off."""
 KIND_STEPS = 4
-KIND_SIMILARITY = 0.4
-"""Below this a kind of a class is too remote from it to be taken for one: a policeman is a person,
-but a person in view is no reason to report a policeman."""
 SAME_SIMILARITY = 0.7
 """Names whose embeddings are this similar mean the same: `kitten` and `cat` have 0.79, `couch` and
 `studio couch` 0.77, while `dog` and `cat` have 0.66."""
-FAMILY_STEPS = 2
-"""How far up a name and a class may meet to be relatives: giraffe and ox, both ruminants."""
+
+ANIMAL, PERSON = 5, 18
+"""Lexicographer files. Only of these the networks know so many kinds that another kind is taken
+for one of them rather than for anything else."""
+FAMILY_CLASSES = 3
+FAMILY_STEPS = {ANIMAL: 3, PERSON: 8}
+"""Kinds of person go deep: a soldier is six steps below."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +50,18 @@ class Readings:
     Attributes:
         affinity: `(N, C)` float32 in [0, 1]: how far each class being there means that the thing
             named is there.
-        recognized: `(N,)` bool: whether there is a class that the name, or a relative of what it
-            names, has to do with.
+        relatives: `(N, C)` float32, 0 or 1, for names without any affinity: classes one of which
+            would be seen if the thing were there, though seeing one does not mean that it is.
     """
 
     affinity: FloatArray
-    recognized: np.ndarray
+    relatives: FloatArray
+
+    @property
+    def recognized(self) -> npt.NDArray[np.bool_]:
+        """`(N,)`, whether there is any way to look for a name."""
+        known: npt.NDArray[np.bool_] = (self.affinity + self.relatives).any(axis=1)
+        return known
 
 
 class Words:
@@ -67,7 +80,9 @@ class Words:
         self._vectors = minilm.encode([item.label.lower() for item in classes])
         self._covered: dict[int, list[int]] = {}
         self._own: dict[int, list[int]] = {}
+        self._labels: dict[str, list[int]] = {}
         for index, item in enumerate(classes):
+            self._labels.setdefault(item.label.casefold(), []).append(index)
             for kind in item.kinds:
                 self._covered.setdefault(kind, []).append(index)
             for synset in item.synsets:
@@ -77,45 +92,103 @@ class Words:
         """Read a vocabulary."""
         vectors = self._minilm.encode([name.lower() for name in names])
         affinity = np.zeros((len(names), len(self._classes)), np.float32)
-        recognized = np.zeros(len(names), bool)
+        relatives = np.zeros_like(affinity)
         for row, (name, vector) in enumerate(zip(names, vectors, strict=True)):
-            recognized[row] = self._read(name, vector, affinity[row])
-        return Readings(affinity, recognized)
+            senses = self._senses(name)
+            self._relate(name, senses, self._vectors @ vector, affinity[row])
+            if not affinity[row].any():
+                for sense in _main(senses):
+                    relatives[row, self._relatives(sense)] = 1
+        return Readings(affinity, relatives)
 
-    def _read(self, name: str, vector: FloatArray, affinity: FloatArray) -> bool:
-        """Fill the affinities of one name; returns whether it is recognized."""
-        senses = self._main_senses(name)
-        covered = [index for sense in senses for index in self._covered.get(sense, ())]
+    def _relate(
+        self,
+        name: str,
+        senses: Sequence[tuple[int, int]],
+        similarity: FloatArray,
+        affinity: FloatArray,
+    ) -> None:
+        """Fill the affinities of one name."""
+        main = _main(senses)
+        covered = [index for sense in main for index in self._covered.get(sense, ())]
+        # ImageNet took some classes from the wrong sense (its cup is a punch), so the very name
+        # of a class always means the class.
+        for index in self._labels.get(name.casefold(), ()):
+            covered += [index]
+            covered += [i for own in self._classes[index].synsets for i in self._covered[own]]
+        if not covered:
+            covered = self._rarely_meant(senses, similarity)
         if covered:
             affinity[covered] = 1
-            return True
-        similarity = self._vectors @ vector
-        for sense in senses:
-            for kind, steps in self._wordnet.ancestors(sense).items():
-                for index in self._own.get(kind, ()):
-                    if steps <= KIND_STEPS and similarity[index] >= KIND_SIMILARITY:
-                        affinity[index] = max(affinity[index], KIND_STEP**steps)
+            return
+        for sense in main:
+            for index, steps in self._kind_of(sense).items():
+                affinity[index] = max(affinity[index], KIND_STEP**steps)
         if self._minilm.knows(name):
             same = np.flatnonzero(similarity >= SAME_SIMILARITY)
             affinity[same] = np.maximum(affinity[same], similarity[same])
-        return bool(affinity.any()) or any(self._has_relatives(sense) for sense in senses)
 
-    def _main_senses(self, name: str) -> tuple[int, ...]:
-        """Synsets of things that a name usually means; the longest ending WordNet has decides."""
+    def _kind_of(self, sense: int) -> dict[int, int]:
+        """Classes that a synset's definition says it is, with the number of steps to them.
+
+        It may say so by way of another name: a girl is "a young woman".
+        """
+        gloss = self._wordnet.synset(sense).gloss
+        found: dict[int, int] = {}
+        for parent in self._wordnet.synset(sense).parents:
+            if _mentions(gloss, self._wordnet.synset(parent).lemmas):
+                above = self._kind_of(parent)
+                found |= {index: steps + 1 for index, steps in above.items()}
+        for kind, steps in self._wordnet.ancestors(sense).items():
+            for index in self._own.get(kind, ()):
+                names = (*self._wordnet.synset(kind).lemmas, self._classes[index].label)
+                if _mentions(gloss, names):
+                    found[index] = steps
+        return {index: steps for index, steps in found.items() if steps <= KIND_STEPS}
+
+    def _relatives(self, sense: int) -> list[int]:
+        """Classes of the nearest family of an animal or a person.
+
+        A giraffe is taken for the gazelles and antelopes it is a ruminant with, and a policeman is
+        seen as a person, so where none of those is seen neither is there.
+        """
+        topic = self._wordnet.synset(sense).topic
+        enough = {ANIMAL: FAMILY_CLASSES, PERSON: 1}.get(topic)
+        for kind, steps in self._wordnet.ancestors(sense).items():
+            covered = self._covered.get(kind, [])
+            if enough and steps <= FAMILY_STEPS[topic] and len(covered) >= enough:
+                return covered
+        return []
+
+    def _rarely_meant(
+        self, senses: Sequence[tuple[int, int]], similarity: FloatArray
+    ) -> list[int]:
+        """Classes of the first sense that has any and whose name the text encoder finds alike.
+
+        The chicken that WordNet's texts speak of is mostly meat; a head is no promontory.
+        """
+        for sense, _count in senses:
+            covered = self._covered.get(sense, [])
+            if covered and similarity[covered].max() >= RARE_SIMILARITY:
+                return covered
+        return []
+
+    def _senses(self, name: str) -> list[tuple[int, int]]:
+        """Synsets of things a name can mean, with counts; the longest ending WordNet has decides."""
         words = _head_part(name).split()
         for start in range(len(words)):
             senses = self._wordnet.senses(' '.join(words[start:]))
             if senses:
                 break
         else:
-            return ()
-        things = [(o, n) for o, n in senses if self._wordnet.synset(o).topic in THINGS]
-        often = max((count for _, count in things), default=0)
-        return tuple(offset for offset, count in things if count >= MAIN_SENSE * often)
+            return []
+        return [(o, n) for o, n in senses if self._wordnet.synset(o).topic in THINGS]
 
-    def _has_relatives(self, sense: int) -> bool:
-        ancestors = self._wordnet.ancestors(sense).items()
-        return any(steps <= FAMILY_STEPS and kind in self._covered for kind, steps in ancestors)
+
+def _main(senses: Sequence[tuple[int, int]]) -> list[int]:
+    """The senses that a word usually has."""
+    often = max((count for _, count in senses), default=0)
+    return [offset for offset, count in senses if count >= MAIN_SENSE * often]
 
 
 def _head_part(name: str) -> str:
@@ -125,3 +198,9 @@ def _head_part(name: str) -> str:
         if position and word.lower() in ('of', 'with', 'in', 'on', 'at', 'for', 'from', 'by'):
             return ' '.join(words[:position])
     return name
+
+
+def _mentions(gloss: str, names: Sequence[str]) -> bool:
+    """Tell whether a definition itself, not its examples, has one of the names as whole words."""
+    words = ' '.join(re.findall(r'\w+', gloss.partition(';')[0].lower()))
+    return any(f' {name.lower()} ' in f' {words} ' for name in names)

@@ -14,11 +14,13 @@ class Class:
         label: Its name, in lower case but for proper names.
         synsets: What it is in WordNet; empty where WordNet has no word for it.
         kinds: Everything it is a kind of, its synsets included, as WordNet offsets.
+        topic: WordNet's lexicographer file; 0 where WordNet has no word for it.
     """
 
     label: str
     synsets: tuple[int, ...]
     kinds: frozenset[int]
+    topic: int
 
 
 def imagenet(wordnet: WordNet) -> tuple[Class, ...]:
@@ -40,7 +42,8 @@ def _class(wordnet: WordNet, label: str, keys: tuple[str, ...] | list[str]) -> C
     own = tuple(wordnet.by_key(key) for key in keys if not key.startswith('<'))
     above = tuple(wordnet.by_key(key[1:]) for key in keys if key.startswith('<'))
     kinds = {kind for offset in own + above for kind in wordnet.ancestors(offset)}
-    return Class(label, own, frozenset(kinds))
+    topic = wordnet.synset(own[0]).topic if own else 0
+    return Class(label, own, frozenset(kinds), topic)
 
 
 def _rows(name: str) -> list[list[str]]:
