@@ -5,6 +5,11 @@
 
 readonly venv_python=$environment/venv/bin/python
 
+# Tools go into the environment even where the system has them: the system's run the system's Python,
+# which sees nothing of the environment.
+own=()
+[[ $kind == wheels ]] || own=(--ignore-installed)
+
 pip_install() {
   local metadata
   # pip writes INSTALLER near the end: a package without it was interrupted and would pass as installed.
@@ -19,11 +24,11 @@ pip_install() {
 make_venv() {
   local requirements=$clone/scripts/requirements options=()
   cp -- "$requirements/constraints.txt" "$environment/constraints.txt"
-  [[ $kind == sourced ]] && options=(--system-site-packages)
+  [[ $kind == wheels ]] || options=(--system-site-packages)
   "$python" -m venv --clear "${options[@]}" "$environment/venv"
   if [[ $kind == sourced ]]; then
     # The distribution's cv_bridge is compiled against its numpy: stay with that major version.
-    "$venv_python" -c 'import numpy; print(f"numpy<{int(numpy.__version__.split(chr(46))[0]) + 1}")' \
+    "$venv_python" -c 'import numpy; print(f"numpy<{int(numpy.__version__[0]) + 1}")' \
       >>"$environment/constraints.txt" || true
   fi
 }
@@ -34,7 +39,7 @@ install_ros() {
     pip_install -r "$requirements/ros-$distro.txt" -r "$requirements/build.txt"
     point_to_headers
   else
-    pip_install -r "$requirements/build.txt"
+    pip_install "${own[@]}" -r "$requirements/build.txt"
   fi
 }
 
@@ -50,16 +55,30 @@ point_to_headers() {
 
 install_runtime() {
   local requirements=$clone/scripts/requirements
-  pip_install -r "$requirements/runtime.txt" -r "$requirements/dev.txt"
+  pip_install -r "$requirements/runtime.txt"
+  pip_install "${own[@]}" -r "$requirements/dev.txt"
   if [[ $kind == wheels ]] || ! "$venv_python" -c 'import cv2, cv_bridge'; then
     pip_install -r "$requirements/images.txt"
   fi
 }
 
-# Builds the interface packages, and the stand-in for vision_msgs where there is no real one.
+# Provides the interface packages. Compiling them takes longest and what they are made from changes
+# least, so environments share them.
 build_interfaces() {
+  local shared
+  shared=$CACHE/interfaces/$distro-py$python_version-$(interfaces_inputs | digest 12)
+  if [[ ! -d $shared ]]; then
+    compile_interfaces
+    mkdir -p -- "${shared%/*}"
+    mv -T -- "$environment/compiled" "$shared"
+  fi
+  ln -sfn -- "$shared" "$environment/install"
+}
+
+# Compiles the interface packages, and the stand-in for vision_msgs where there is no real one.
+compile_interfaces() {
   local source=$environment/source
-  rm -rf -- "$source" "$environment/install"
+  rm -rf -- "$source" "$environment"/{build,compiled,install}
   mkdir -- "$source"
   cp -r -- "$clone/vlm_ros_interfaces" "$source"
   enter_environment
@@ -72,6 +91,7 @@ build_interfaces() {
   MAKEFLAGS=-j$(nproc)
   export MAKEFLAGS
   colcon --log-base "$environment/log/colcon" build --merge-install --base-paths "$source" \
+    --install-base "$environment/compiled" \
     --cmake-args -DPython3_EXECUTABLE="$venv_python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release
   rm -rf -- "$source" "$environment/build"
 }

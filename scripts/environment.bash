@@ -65,18 +65,27 @@ choose_distro() {
     usage_error "no ROS 2 '$distro' here: source it, or choose one of: $WHEEL_DISTROS"
 }
 
-# Prints what the environment is made from; any difference in it makes another environment.
-environment_inputs() {
-  local requirements=$clone/scripts/requirements
+# Prints requirement files of the given names without their comments.
+requirements() {
+  (cd -- "$clone/scripts/requirements" && sed 's/ *#.*//' "${@/%/.txt}")
+}
+
+# Prints what the interface packages are made from.
+interfaces_inputs() {
   printf '%s\n' "$kind" "$distro"
   if [[ $kind == wheels ]]; then
-    sed 's/ *#.*//' "$requirements/ros-$distro.txt"
+    requirements constraints build "ros-$distro"
   else
     printf '%s\n' "$AMENT_PREFIX_PATH"
   fi
-  sed 's/ *#.*//' "$requirements"/{constraints,build,runtime,images,dev}.txt
   cd -- "$clone" && find scripts/build_environment.bash scripts/vision_msgs vlm_ros_interfaces \
     -type f ! -name CHANGELOG.rst -print0 | sort -z | xargs -0 sha256sum
+}
+
+# Prints what the environment is made from; any difference in it makes another environment.
+environment_inputs() {
+  interfaces_inputs
+  requirements constraints build runtime images dev
 }
 
 # Prints what the clone's installation is made from. Its Python files are linked, so not they.
@@ -135,7 +144,11 @@ prepend() { # VARIABLE DIRECTORY...: puts them before what the variable holds
 
 # Enters the environment's own part: its Python, ROS and the interface packages.
 enter_environment() {
-  VLM_ROS_OUTSIDE=$(declare -p "${ENVIRONMENT_VARIABLES[@]}" 2>/dev/null) || true
+  local name
+  VLM_ROS_OUTSIDE=
+  for name in "${ENVIRONMENT_VARIABLES[@]}"; do
+    [[ ! ${!name+set} ]] || printf -v VLM_ROS_OUTSIDE '%sexport %s=%q\n' "$VLM_ROS_OUTSIDE" "$name" "${!name}"
+  done
   if [[ $kind == wheels ]]; then
     # Nothing of another ROS may leak in.
     unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH
