@@ -23,7 +23,15 @@ setup(
         (f'share/{package_name}/config', glob('config/*.*')),
     ],
     python_requires='>=3.10',
-    install_requires=['numpy', 'opencv-python-headless', 'Pillow', 'PyYAML', 'rich'],
+    install_requires=[
+        'inflect>=7,<7.1',
+        'numpy',
+        'opencv-python-headless>=4.10,<5',
+        'pillow>=10.1',
+        'PyYAML>=6.0',
+        'rich>=13',
+        'supervision>=0.26',
+    ],
     extras_require={
         'embedded': ['ai-edge-litert', 'safetensors', 'tokenizers', 'torch>=2.6'],
         'test': ['hypothesis', 'pytest', 'pytest-timeout'],
