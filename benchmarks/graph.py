@@ -1,6 +1,6 @@
 """What the graph costs around the model: a 1080p camera at 30 Hz, in a process of its own.
 
-Every case starts the real `image_source` and `perception` executables and reads nothing but
+Every case starts the real `perception` executable and a camera, and reads nothing but
 `detections/status`, as a user could. `age` is from the image's stamp to the publication of its
 detections; `added` is the age less the model's own time.
 """
@@ -8,24 +8,18 @@ detections; `added` is the age less the model's own time.
 from collections.abc import Iterator
 import contextlib
 import os
-from pathlib import Path
 import subprocess
 import sys
-import tempfile
 import time
 
-import cv2
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-import skimage.data
 
 from benchmarks.reporting import Figure, run
 from vlm_ros.nodes.conversions import duration_to_seconds
 from vlm_ros_interfaces.msg import PerceptionStatus
 
-CAMERA_HZ = 30.0
-RESOLUTION_WH = (1920, 1080)
 WARM_UP_S = 3.0
 MEASURED_S = 10.0
 LOADING_S = 60.0
@@ -84,31 +78,18 @@ class Measurement:
 
 
 def _measure(backend: str, *, own_transport: bool, options: str = '') -> Measurement:
-    with tempfile.TemporaryDirectory() as folder:
-        photo = Path(folder) / 'photo.png'
-        image = cv2.resize(skimage.data.coffee(), RESOLUTION_WH)
-        cv2.imwrite(str(photo), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        environment = dict(os.environ)
-        if not own_transport:
-            for name in PROFILES:
-                environment.pop(name, None)
-        graph = [
-            '-p',
-            'nodes:=detector',
-            '-p',
-            f'backend:={backend}',
-            '-p',
-            f'vocabulary:={NAMES}',
-        ]
-        if options:
-            graph += ['-p', f'backend_options:={options}']
-        camera = ['-p', f'source:={photo}', '-p', f'rate_hz:={CAMERA_HZ}']
-        camera += ['-p', 'reliability:=best_effort']
-        with (
-            _process('perception', graph, environment),
-            _process('image_source', camera, environment),
-        ):
-            return _listen()
+    environment = dict(os.environ)
+    if not own_transport:
+        for name in PROFILES:
+            environment.pop(name, None)
+    graph = ['-p', 'nodes:=detector', '-p', f'backend:={backend}', '-p', f'vocabulary:={NAMES}']
+    if options:
+        graph += ['-p', f'backend_options:={options}']
+    with (
+        _process('vlm_ros.nodes.perception', graph, environment),
+        _process('benchmarks._camera', [], environment),
+    ):
+        return _listen()
 
 
 def _listen() -> Measurement:
@@ -137,8 +118,8 @@ def _listen() -> Measurement:
 
 
 @contextlib.contextmanager
-def _process(name: str, args: list[str], environment: dict[str, str]) -> Iterator[None]:
-    command = [sys.executable, '-m', f'vlm_ros.nodes.{name}', '--ros-args', *args]
+def _process(module: str, args: list[str], environment: dict[str, str]) -> Iterator[None]:
+    command = [sys.executable, '-m', module, '--ros-args', *args]
     process = subprocess.Popen(
         [*command, '-r', '__ns:=/benchmark', '--log-level', 'error'], env=environment
     )
