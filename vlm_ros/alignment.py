@@ -20,7 +20,7 @@ def softmax(logits: npt.ArrayLike) -> FloatArray:
     """Probabilities over the last axis; every row of the result sums to 1."""
     values = np.asarray(logits, np.float32)
     exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
 
 
 def similarity(regions: npt.ArrayLike, words: npt.ArrayLike) -> FloatArray:
@@ -28,7 +28,7 @@ def similarity(regions: npt.ArrayLike, words: npt.ArrayLike) -> FloatArray:
 
     A vector of zeros has similarity 0 with everything.
     """
-    return _unit(regions) @ _unit(words).T
+    return np.asarray(_unit(regions) @ _unit(words).T, np.float32)
 
 
 def evidence(probabilities: npt.ArrayLike, affinity: npt.ArrayLike) -> FloatArray:
@@ -42,7 +42,7 @@ def evidence(probabilities: npt.ArrayLike, affinity: npt.ArrayLike) -> FloatArra
         affinity: `(N, C)` in [0, 1], how far each class stands for each word.
     """
     found = np.asarray(probabilities, np.float32) @ np.asarray(affinity, np.float32).T
-    return np.clip(found, 0, 1)
+    return np.asarray(np.clip(found, 0, 1), np.float32)
 
 
 def conse(probabilities: npt.ArrayLike, classes: npt.ArrayLike) -> FloatArray:
@@ -65,4 +65,4 @@ def conse(probabilities: npt.ArrayLike, classes: npt.ArrayLike) -> FloatArray:
 def _unit(vectors: npt.ArrayLike) -> FloatArray:
     array = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(array, axis=-1, keepdims=True)
-    return np.divide(array, lengths, out=np.zeros_like(array), where=lengths > 0)
+    return np.asarray(array / np.where(lengths > 0, lengths, 1), np.float32)

@@ -2,4 +2,4 @@
 
 from vlm_ros.backends.registry import BackendInfo, describe, ENTRY_POINT_GROUP, load, names
 
-__all__ = ['BackendInfo', 'ENTRY_POINT_GROUP', 'describe', 'load', 'names']
+__all__ = ['ENTRY_POINT_GROUP', 'BackendInfo', 'describe', 'load', 'names']

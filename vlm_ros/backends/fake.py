@@ -63,6 +63,7 @@ class FakeBackend:
         self.model_id = f'fake:{model}' if model else 'fake'
         self.model_revision = '1'
         self.device = device
+        self.score_threshold = SCORE
         self._scene = _checked_scene(scene)
         self._latency_s = latency_s
         self._fail_every = fail_every

@@ -137,7 +137,7 @@ def load(name: str, *, device: str = 'cpu', model: str = '', **options: Any) -> 
         raise
     except ImportError as error:
         raise _missing_dependency(name, error) from error
-    except Exception as error:  # noqa: BLE001 - a third party's constructor raises what it likes
+    except Exception as error:  # a third party's constructor raises what it likes
         raise BackendError(f'the backend {name!r} failed to load: {_one_line(error)}') from error
     if not isinstance(loaded, Model) or not tasks_of(loaded):
         raise BackendError(f'the backend {name!r} satisfies no task of {", ".join(TASKS)}')

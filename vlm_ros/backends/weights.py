@@ -90,9 +90,8 @@ def locate(weights: Weights) -> Path:
         raise WeightsError(f'{weights.name} ({path}) is missing; {mend}')
     size_bytes = path.stat().st_size
     if size_bytes != weights.size_bytes:
-        raise WeightsError(
-            f'{weights.name} ({path}) has {size_bytes} bytes instead of {weights.size_bytes}; {mend}'
-        )
+        expected = f'{size_bytes} bytes instead of {weights.size_bytes}'
+        raise WeightsError(f'{weights.name} ({path}) has {expected}; {mend}')
     try:
         with path.open('rb') as file:
             digest = _digest(file)

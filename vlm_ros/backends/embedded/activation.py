@@ -19,7 +19,7 @@ def activation_map(logits: FloatArray, weights: FloatArray) -> FloatArray:
         weights: `(C,)`, the classes' share in what is looked for; they sum to 1.
     """
     # Logits have no zero of their own: a cell's mean over all classes is what it says of nothing.
-    return np.clip(logits @ weights - logits.mean(-1), 0, None)
+    return np.asarray(np.clip(logits @ weights - logits.mean(-1), 0, None), np.float32)
 
 
 def box_around_peak(activation: FloatArray, window: tuple[int, int, int, int]) -> FloatArray:
@@ -41,4 +41,4 @@ def box_around_peak(activation: FloatArray, window: tuple[int, int, int, int]) -
     _count, parts, stats, _centres = cv2.connectedComponentsWithStats(above)
     x0, y0, width, height = stats[parts[top + y, left + x], :4]
     box = np.array([x0, y0, x0 + width, y0 + height], np.float32)
-    return box / np.array([size[0], size[1]] * 2, np.float32)
+    return np.asarray(box / np.array(size * 2, np.float32), np.float32)

@@ -18,7 +18,8 @@ from vlm_ros.backends.embedded.witness import Witness
 from vlm_ros.backends.embedded.wordnet import WordNet
 from vlm_ros.backends.embedded.words import Readings, Words
 from vlm_ros.backends.weights import locate
-from vlm_ros.errors import BackendError, DeviceError, ModelError, QuestionError
+from vlm_ros.errors import BackendError, DeviceError, ImageError, ModelError, QuestionError
+from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.phrases import noun_phrases, Vocabulary
 from vlm_ros.results import Answer, Caption, Detections, PhraseGrounding, PhraseGroundings
 from vlm_ros.tasks import Image, Ticket
@@ -46,6 +47,8 @@ class EmbeddedBackend:
     model_id = 'embedded'
     model_revision = f'{assets.SSD.version}+{assets.EFFICIENTNET.version}'
     device = 'cpu'
+    score_threshold = DEFAULT_THRESHOLD
+    """What a score must reach where the caller does not say."""
 
     def __init__(self, *, device: str = 'cpu', model: str = '', threads: int = 0) -> None:
         if device != 'cpu':
@@ -86,10 +89,10 @@ class EmbeddedBackend:
         score_threshold: float | None = None,
         ticket: Ticket | None = None,
     ) -> Detections:
-        """Find what the vocabulary names; what is found for a name does not depend on the others."""
+        """Find what the vocabulary names; what one name finds does not depend on the others."""
         ticket = ticket or Ticket()
         ticket.check()
-        readings = self._read(vocabulary)
+        readings = self._read(vocabulary, ticket)
         seen = self._look(image, ticket)
         ticket.check()
         threshold = DEFAULT_THRESHOLD if score_threshold is None else score_threshold
@@ -147,22 +150,22 @@ class EmbeddedBackend:
         ticket: Ticket | None = None,
     ) -> Answer:
         """Answer from what is found; what cannot be settled by that gets an abstention."""
-        from vlm_ros.grounded import GroundedAnswerer
-
         if not question.strip():
             raise QuestionError('the question is empty')
         return GroundedAnswerer(self).answer(image, question, choices=choices, ticket=ticket)
 
-    def _read(self, vocabulary: Vocabulary) -> Readings:
+    def _read(self, vocabulary: Vocabulary, ticket: Ticket) -> Readings:
         key = vocabulary.vocabulary_id
         if key not in self._readings:
-            self._readings[key] = self._words.read(vocabulary.names)
+            self._readings[key] = self._words.read(vocabulary.names, ticket.check)
             if len(self._readings) > MAX_READINGS:
                 self._readings.popitem(last=False)
         self._readings.move_to_end(key)
         return self._readings[key]
 
     def _look(self, image: Image, ticket: Ticket) -> Look:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ImageError(f'an image must be (H, W, 3) uint8, got {image.shape} {image.dtype}')
         # The copy makes it safe: a caller may fill the same array with the next frame.
         if self._seen is not None and np.array_equal(self._seen[0], image):
             return self._seen[1]

@@ -5,15 +5,11 @@ Batch normalization is folded into the convolutions when the weights are loaded,
 have any size: the last feature map has one cell for each 32x32 pixels.
 """
 
-from collections.abc import Callable
 from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-
-from vlm_ros.tasks import Image
 
 STRIDE_PX = 32
 """Pixels of the input for one cell of the feature map, in each direction."""
@@ -32,13 +28,13 @@ _STAGES = (
     (3, 1, 6, 192, 320, 1),
 )
 
-Weights: TypeAlias = dict[str, torch.Tensor]
+StateDict: TypeAlias = dict[str, torch.Tensor]
 
 
 class _Convolution(nn.Module):
     """A convolution with its batch normalization folded in, padded as TensorFlow's SAME."""
 
-    def __init__(self, weights: Weights, convolution: str, norm: str, stride: int = 1) -> None:
+    def __init__(self, weights: StateDict, convolution: str, norm: str, stride: int = 1) -> None:
         super().__init__()
         kernel = weights[f'{convolution}.weight']
         scale = weights[f'{norm}.weight'] / torch.sqrt(
@@ -68,7 +64,7 @@ class _Convolution(nn.Module):
 class _Block(nn.Module):
     """Expand, convolve each channel by itself, project: MBConv without squeeze-and-excite."""
 
-    def __init__(self, weights: Weights, prefix: str, expansion: int, stride: int) -> None:
+    def __init__(self, weights: StateDict, prefix: str, expansion: int, stride: int) -> None:
         super().__init__()
         self.expand = (
             _Convolution(weights, f'{prefix}._expand_conv', f'{prefix}._bn0')
@@ -79,16 +75,16 @@ class _Block(nn.Module):
             weights, f'{prefix}._depthwise_conv', f'{prefix}._bn1', stride
         )
         self.project = _Convolution(weights, f'{prefix}._project_conv', f'{prefix}._bn2')
-        same_channels = self.project.kernel.shape[0] == weights_in(self)
+        same_channels = self.project.kernel.shape[0] == _channels_in(self)
         self.residual = stride == 1 and same_channels
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        inner = maps if self.expand is None else functional.relu6(self.expand(maps), inplace=True)
-        inner = self.project(functional.relu6(self.depthwise(inner), inplace=True))
-        return inner.add_(maps) if self.residual else inner
+        wide = maps if self.expand is None else functional.relu6(self.expand(maps), inplace=True)
+        inner: torch.Tensor = self.project(functional.relu6(self.depthwise(wide), inplace=True))
+        return inner + maps if self.residual else inner
 
 
-def weights_in(block: _Block) -> int:
+def _channels_in(block: _Block) -> int:
     """Channels that a block takes."""
     first = block.depthwise if block.expand is None else block.expand
     return first.kernel.shape[1] * first.groups
@@ -101,10 +97,10 @@ class EfficientNetLite0(nn.Module):
         weights: The state dict, with the names the PyTorch port of the model gives them.
     """
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: StateDict) -> None:
         super().__init__()
         self.stem = _Convolution(weights, '_conv_stem', '_bn0', stride=2)
-        blocks = []
+        blocks: list[nn.Module] = []
         for _kernel, stride, expansion, _in, _out, repeats in _STAGES:
             for repeat in range(repeats):
                 prefix = f'_blocks.{len(blocks)}'

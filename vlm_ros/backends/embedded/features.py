@@ -62,8 +62,7 @@ class FeatureExtractor:
     def __init__(self, weights: Path) -> None:
         # weights_only: a pickle could run anything.
         state = torch.load(weights, map_location='cpu', weights_only=True)
-        network = EfficientNetLite0(state).eval()
-        self._network = network.to(memory_format=torch.channels_last)
+        self._network = EfficientNetLite0(state).eval()
 
     def run(self, image: Image, scale_px: int) -> Level:
         """Classify every cell and window of an `(H, W, 3)` uint8 RGB image."""
@@ -80,7 +79,9 @@ class FeatureExtractor:
             ).numpy()
         logits = logits.reshape(rows, columns, -1)
         windows = _windows(rows, columns)
-        means = [logits[t:b, l:r].mean((0, 1)) for l, t, r, b in windows]
+        means = [
+            logits[top:bottom, left:right].mean((0, 1)) for left, top, right, bottom in windows
+        ]
         return Level(logits, windows, softmax(means))
 
 
@@ -96,7 +97,9 @@ def _windows(rows: int, columns: int) -> np.ndarray:
     vertical, horizontal = _spans(rows), _spans(columns)
     if rows * columns <= 1.5 * WINDOW_CELLS**2:
         vertical, horizontal = [(0, rows)], [(0, columns)]
-    return np.array([(l, t, r, b) for t, b in vertical for l, r in horizontal])
+    return np.array(
+        [(left, top, right, bottom) for top, bottom in vertical for left, right in horizontal]
+    )
 
 
 def _spans(cells: int) -> list[tuple[int, int]]:
@@ -109,6 +112,7 @@ def _spans(cells: int) -> list[tuple[int, int]]:
 def _cover(low: FloatArray, high: FloatArray, cells: int) -> FloatArray:
     """How much of each cell `(N, cells)` the intervals from `low` to `high` in [0, 1] cover."""
     edges = np.arange(cells, dtype=np.float32)
-    covered = np.minimum(high[:, None] * cells, edges + 1) - np.maximum(low[:, None] * cells, edges)
+    ends = np.minimum(high[:, None] * cells, edges + 1)
+    covered = ends - np.maximum(low[:, None] * cells, edges)
     # A box of no extent still lies in some cell.
-    return np.clip(covered, 0, 1) + 1e-6
+    return np.asarray(np.clip(covered, 0, 1) + 1e-6, np.float32)

@@ -15,8 +15,8 @@ MAX_BOXES = 100
 SAME_BOX_IOU = 0.6
 """What SSD's own non-maximum suppression takes for one thing (https://arxiv.org/abs/1512.02325)."""
 TILE_ASPECT = 1.6
-"""Images longer than this, such as 16:9, are also looked at in squares: the box network sees every image as a
-square, and a person squeezed to half the width is not one it knows."""
+"""Images longer than this, such as 16:9, are also looked at in squares: the box network sees every
+image as a square, and a person squeezed to half the width is not one it knows."""
 MAX_TILES = 6
 CUT_EDGE = 0.04
 """How near to a tile's edge, in its size, a box counts as cut by it: half a cell of the finest map
@@ -85,7 +85,7 @@ def _tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
         for start in np.linspace(0, length - side, count).round().astype(int):
             box = (start, 0, start + side, side)
             tiles.append(box if width > height else (box[1], box[0], box[3], box[2]))
-    return [(int(l), int(t), int(r), int(b)) for l, t, r, b in tiles]
+    return [(int(left), int(top), int(right), int(low)) for left, top, right, low in tiles]
 
 
 def _strongest(boxes: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:

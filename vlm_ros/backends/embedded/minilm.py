@@ -6,7 +6,10 @@ https://arxiv.org/abs/1908.10084 does. The encoder is written out here because i
 library that has it takes longer than everything else this backend loads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+import contextlib
+import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,8 @@ from tokenizers import Tokenizer
 import torch
 from torch.nn import functional
 
+from vlm_ros.backends.embedded.assets import MINILM
+from vlm_ros.backends.weights import cache_folder
 from vlm_ros.boxes import FloatArray
 
 DIMENSIONS = 384
@@ -46,13 +51,14 @@ class MiniLm:
         tokens = self._tokenizer.encode(text, add_special_tokens=False).tokens
         return any(token != UNKNOWN_TOKEN for token in tokens)
 
-    def encode(self, texts: Sequence[str]) -> FloatArray:
-        """Return unit vectors `(N, 384)`, one a text."""
+    def encode(self, texts: Sequence[str], check: Callable[[], None] = lambda: None) -> FloatArray:
+        """Return unit vectors `(N, 384)`, one a text; `check` is called between batches."""
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
         # Texts of like length together: every text of a batch is padded to its longest.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         with torch.inference_mode():
             for start in range(0, len(order), BATCH):
+                check()
                 chosen = order[start : start + BATCH]
                 vectors[chosen] = self._encode([texts[i] for i in chosen]).numpy()
         return vectors
@@ -76,7 +82,7 @@ class MiniLm:
     def _layer(self, hidden: torch.Tensor, mask: torch.Tensor, name: str) -> torch.Tensor:
         queries, keys, values = (
             self._linear(hidden, f'{name}.attention.self.{part}')
-            .unflatten(2, (HEADS, -1))
+            .view(*hidden.shape[:2], HEADS, -1)
             .transpose(1, 2)
             for part in ('query', 'key', 'value')
         )
@@ -101,3 +107,25 @@ class MiniLm:
             self._weights[f'{name}.LayerNorm.bias'],
             LAYER_NORM_EPSILON,
         )
+
+
+def remembered(minilm: MiniLm, texts: Sequence[str]) -> FloatArray:
+    """Encode texts that are always the same, once: the next process reads a file.
+
+    The file's name holds what it depends on. One that is damaged or cannot be written only costs
+    the encoding again.
+    """
+    key = hashlib.sha256('\n'.join((MINILM.sha256, *texts)).encode()).hexdigest()[:16]
+    path = cache_folder() / 'derived' / f'{key}.npy'
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        vectors = np.load(path, allow_pickle=False)
+        if vectors.shape == (len(texts), DIMENSIONS) and vectors.dtype == np.float32:
+            return np.asarray(vectors, np.float32)
+    vectors = minilm.encode(texts)
+    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open('wb') as file:
+            np.save(file, vectors)
+        temporary.replace(path)
+    return vectors

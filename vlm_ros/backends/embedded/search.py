@@ -18,6 +18,8 @@ person may stand before another, but an activation map has no edges to tell part
 FUSED_IOU = 0.2
 """Boxes of the two passes that overlap less are different things."""
 
+LOWEST_THRESHOLD = 0.02
+"""What scores less is left out even where all is asked for: anything scores a little anywhere."""
 SUSPICION = 0.2
 """Probability of a relative from which on a thing may be there that cannot be told from it."""
 
@@ -30,9 +32,10 @@ class Finds:
     scores: FloatArray
 
 
-def find(
-    seen: Look, box_scores: FloatArray, readings: Readings, threshold: float
-) -> list[Finds]:
+NOTHING = Finds(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+
+def find(seen: Look, box_scores: FloatArray, readings: Readings, threshold: float) -> list[Finds]:
     """Find every name; the result for one does not depend on the others.
 
     Args:
@@ -43,18 +46,18 @@ def find(
     """
     classes = seen.box_probabilities.shape[1]
     fine, boxed = readings.affinity[:, :classes], readings.affinity[:, classes:]
+    threshold = max(threshold, LOWEST_THRESHOLD)
     masses = [evidence(level.probabilities, fine) for level in seen.levels]
-    found = []
-    for row in range(len(readings.affinity)):
+    mapped = np.max([mass.max(0) for mass in masses], axis=0) >= threshold
+    found = [NOTHING] * len(readings.affinity)
+    for row in np.flatnonzero(mapped | boxed.any(1)):
         boxes = _from_boxes(seen.boxes, box_scores * boxed[row], threshold)
         maps = _from_maps(seen, [mass[:, row] for mass in masses], fine[row], threshold)
-        found.append(_merge(boxes, maps))
+        found[row] = _merge(boxes, maps)
     return found
 
 
-def cannot_tell(
-    seen: Look, box_scores: FloatArray, readings: Readings
-) -> npt.NDArray[np.bool_]:
+def cannot_tell(seen: Look, box_scores: FloatArray, readings: Readings) -> npt.NDArray[np.bool_]:
     """Tell of each name, `(N,)`, whether nothing is known of it in this image.
 
     That is so where there is no way to look for it, and where a relative is seen that it might be.
@@ -64,7 +67,7 @@ def cannot_tell(
     suspected = (box_scores @ boxed.T).max(0, initial=0) >= SUSPICION
     for level in seen.levels:
         suspected |= evidence(level.probabilities, fine).max(0) >= SUSPICION
-    return ~readings.recognized | suspected
+    return np.asarray(~readings.recognized | suspected, np.bool_)
 
 
 def _from_boxes(boxes: FloatArray, scores: FloatArray, threshold: float) -> Finds:
@@ -80,9 +83,9 @@ def _from_maps(
     boxes: list[FloatArray] = []
     scores: list[float] = []
     for own, mass in enumerate(masses):
-        for index in np.flatnonzero(mass >= threshold):
+        for index in map(int, np.flatnonzero(mass >= threshold)):
             box = _activation_box(seen, own, index, affinity)
-            boxes.append(_fuse(seen, masses, affinity, own, mass[index], box))
+            boxes.append(_fuse(seen, masses, affinity, own, float(mass[index]), box))
             scores.append(float(mass[index]))
     return Finds(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
 
@@ -113,13 +116,11 @@ def _fuse(
     if iou(box[None], second[None])[0, 0] < FUSED_IOU:
         return box
     weights = np.array([weight, mass[index]], np.float32) ** 2
-    fused: FloatArray = (weights[0] * box + weights[1] * second) / weights.sum()
-    return fused
+    fused = (weights[0] * box + weights[1] * second) / weights.sum()
+    return np.asarray(fused, np.float32)
 
 
-def _activation_box(
-    seen: Look, level: int, window: npt.ArrayLike, affinity: FloatArray
-) -> FloatArray:
+def _activation_box(seen: Look, level: int, window: int, affinity: FloatArray) -> FloatArray:
     chosen = seen.levels[level]
     weights = affinity * chosen.probabilities[window]
     activation = activation_map(chosen.logits, weights / weights.sum())

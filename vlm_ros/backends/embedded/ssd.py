@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from vlm_ros.boxes import FloatArray
-from vlm_ros.errors import ModelError
 from vlm_ros.tasks import Image
 
 INPUT_PX = 300
@@ -52,10 +51,8 @@ class SsdMobileNet:
 
     def __init__(self, asset: Path, threads: int) -> None:
         content = asset.read_bytes()
-        lines = content[:LABELS_END].decode().split()
         # The first label stands for the background, which the model scores but nobody wants.
         self.labels = tuple(content[:LABELS_END].decode().strip().split('\n')[1:])
-        assert lines
         self._interpreter = Interpreter(model_content=content[LABELS_END:], num_threads=threads)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]['index']
@@ -72,7 +69,7 @@ class SsdMobileNet:
         self._interpreter.invoke()
         encoded = self._interpreter.get_tensor(self._boxes)[0]
         logits = self._interpreter.get_tensor(self._classes)[0][:, 1:]
-        return RawBoxes(decode(encoded, self._anchors), 1 / (1 + np.exp(-logits)))
+        return RawBoxes(decode(encoded, self._anchors), 1 / (1 + np.exp(-np.maximum(logits, -60))))
 
 
 def make_anchors() -> FloatArray:

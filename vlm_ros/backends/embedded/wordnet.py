@@ -8,12 +8,14 @@ is described in the manual pages wndb(5WN) and senseidx(5WN).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 import mmap
 from pathlib import Path
 
 KIND_OF = ('@', '@i')
 """Pointer symbols from a synset to what it is a kind, or an instance, of."""
+
+MIN_PART = 3
+"""Letters that a part of a compound written as one word has at least."""
 
 # Endings of plurals and what replaces them, from the manual page morphy(7WN).
 _PLURALS = (
@@ -72,7 +74,7 @@ class WordNet:
         self._index = _map(index)
         self._data = _map(data)
         self._senses = _map(senses)
-        self.synset = lru_cache(maxsize=None)(self._read_synset)
+        self._synsets: dict[int, Synset] = {}
 
     def close(self) -> None:
         """Let go of the files."""
@@ -124,7 +126,13 @@ class WordNet:
             steps.update(dict.fromkeys(level, max(steps.values()) + 1))
         return steps
 
-    def _read_synset(self, offset: int) -> Synset:
+    def synset(self, offset: int) -> Synset:
+        """Read a synset."""
+        if offset not in self._synsets:
+            self._synsets[offset] = self._read(offset)
+        return self._synsets[offset]
+
+    def _read(self, offset: int) -> Synset:
         end = self._data.find(b'\n', offset)
         fields, _, gloss = self._data[offset:end].decode().partition('|')
         words = fields.split()
@@ -163,10 +171,13 @@ def _forms(word: str) -> Iterator[str]:
             if last.endswith(ending) and len(last) > len(ending) + 1:
                 singular.append(stem + joint + last[: -len(ending)] + replacement)
     yield from dict.fromkeys(singular)
+    # Written as one word, like `housecat`.
+    for cut in range(MIN_PART, len(plain) - MIN_PART + 1) if plain.isalpha() else ():
+        yield f'{plain[:cut]}_{plain[cut:]}'
 
 
 def _bisect(content: mmap.mmap, key: str) -> list[str]:
-    """Return the fields after the key of the line that begins with it; empty when there is none."""
+    """Return what follows the key in the line that begins with it; empty when none does."""
     for line in _lines_from(content, f'{key} '):
         return line.split()[1:] if line.startswith(f'{key} ') else []
     return []

@@ -2,27 +2,32 @@
 
 A name is looked up in WordNet. Classes that are the thing named, or a kind of it, stand for it in
 full: `cat` for tabbies and Siamese cats. Where there are none the name may be a kind of a class
-(`woman` of person, `sedan` of car): the network cannot tell it from its sisters, so that counts for
-less the further away it is, and only where the name's definition names the class: a nurse is "one
-skilled in caring for the sick", and a person in view is no reason to report one. What WordNet does not settle is left to the similarity of the words'
-embeddings. All of this depends on text alone, so a vocabulary is read once.
+(`woman` of person, `sedan` of car): the network cannot tell it from its sisters, so that counts
+for less the further away it is, and only where the name's definition names the class: a soldier
+is "an enlisted man or woman who serves in an army", and that somebody is in view is no reason to
+report one. What WordNet does not settle is left to the similarity of the words' embeddings. All
+of this depends on text alone, so a vocabulary is read once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import re
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from vlm_ros.backends.embedded.classes import Class
-from vlm_ros.backends.embedded.minilm import MiniLm
+from vlm_ros.backends.embedded.minilm import MiniLm, remembered
 from vlm_ros.backends.embedded.wordnet import WordNet
 from vlm_ros.boxes import FloatArray
 
+Sense: TypeAlias = tuple[int, int]
+"""A synset's offset, and how often it was counted as what the word meant."""
+
 THINGS = frozenset({3, 5, 6, 8, 13, 17, 18, 19, 20})
-"""Lexicographer files of what a camera can see: tops, animal, artifact, body, food, object, person,
-phenomenon, plant. Acts, feelings, groups, quantities, times and the like are left out."""
+"""Lexicographer files of what a camera can see: tops, animal, artifact, body, food, object,
+person, phenomenon, plant. Acts, feelings, groups, quantities, times and the like are left out."""
 MAIN_SENSE = 0.2
 """A sense counts when it is at least this often meant as the word's most frequent one: `dog` is
 the animal, not the sausage."""
@@ -60,8 +65,7 @@ class Readings:
     @property
     def recognized(self) -> npt.NDArray[np.bool_]:
         """`(N,)`, whether there is any way to look for a name."""
-        known: npt.NDArray[np.bool_] = (self.affinity + self.relatives).any(axis=1)
-        return known
+        return np.asarray((self.affinity + self.relatives).any(axis=1), np.bool_)
 
 
 class Words:
@@ -77,7 +81,7 @@ class Words:
         self._classes = classes
         self._wordnet = wordnet
         self._minilm = minilm
-        self._vectors = minilm.encode([item.label.lower() for item in classes])
+        self._vectors = remembered(minilm, [item.label.lower() for item in classes])
         self._covered: dict[int, list[int]] = {}
         self._own: dict[int, list[int]] = {}
         self._labels: dict[str, list[int]] = {}
@@ -88,40 +92,45 @@ class Words:
             for synset in item.synsets:
                 self._own.setdefault(synset, []).append(index)
 
-    def read(self, names: Sequence[str]) -> Readings:
-        """Read a vocabulary."""
-        vectors = self._minilm.encode([name.lower() for name in names])
+    def read(self, names: Sequence[str], check: Callable[[], None] = lambda: None) -> Readings:
+        """Read a vocabulary; `check` is called between its parts and may end the work."""
         affinity = np.zeros((len(names), len(self._classes)), np.float32)
         relatives = np.zeros_like(affinity)
-        for row, (name, vector) in enumerate(zip(names, vectors, strict=True)):
-            senses = self._senses(name)
-            self._relate(name, senses, self._vectors @ vector, affinity[row])
+        senses = [self._senses(name) for name in names]
+        check()
+        rest = []
+        for row, name in enumerate(names):
+            covered = self._covered_by(name, senses[row])
+            affinity[row, covered] = 1
+            if not covered:
+                rest.append(row)
+        vectors = self._minilm.encode([names[row].lower() for row in rest], check)
+        for row, similarity in zip(rest, vectors @ self._vectors.T, strict=True):
+            self._relate(names[row], senses[row], similarity, affinity[row])
             if not affinity[row].any():
-                for sense in _main(senses):
+                for sense in _main(senses[row]):
                     relatives[row, self._relatives(sense)] = 1
         return Readings(affinity, relatives)
 
-    def _relate(
-        self,
-        name: str,
-        senses: Sequence[tuple[int, int]],
-        similarity: FloatArray,
-        affinity: FloatArray,
-    ) -> None:
-        """Fill the affinities of one name."""
-        main = _main(senses)
-        covered = [index for sense in main for index in self._covered.get(sense, ())]
+    def _covered_by(self, name: str, senses: Sequence[Sense]) -> list[int]:
+        """Classes that are the thing named, or a kind of it."""
+        covered = [i for sense in _main(senses) for i in self._covered.get(sense, ())]
         # ImageNet took some classes from the wrong sense (its cup is a punch), so the very name
         # of a class always means the class.
         for index in self._labels.get(name.casefold(), ()):
             covered += [index]
             covered += [i for own in self._classes[index].synsets for i in self._covered[own]]
-        if not covered:
-            covered = self._rarely_meant(senses, similarity)
+        return covered
+
+    def _relate(
+        self, name: str, senses: Sequence[Sense], similarity: FloatArray, affinity: FloatArray
+    ) -> None:
+        """Fill the affinities of a name that covers no class."""
+        covered = self._rarely_meant(senses, similarity)
         if covered:
             affinity[covered] = 1
             return
-        for sense in main:
+        for sense in _main(senses):
             for index, steps in self._kind_of(sense).items():
                 affinity[index] = max(affinity[index], KIND_STEP**steps)
         if self._minilm.knows(name):
@@ -160,9 +169,7 @@ class Words:
                 return covered
         return []
 
-    def _rarely_meant(
-        self, senses: Sequence[tuple[int, int]], similarity: FloatArray
-    ) -> list[int]:
+    def _rarely_meant(self, senses: Sequence[Sense], similarity: FloatArray) -> list[int]:
         """Classes of the first sense that has any and whose name the text encoder finds alike.
 
         The chicken that WordNet's texts speak of is mostly meat; a head is no promontory.
@@ -173,8 +180,8 @@ class Words:
                 return covered
         return []
 
-    def _senses(self, name: str) -> list[tuple[int, int]]:
-        """Synsets of things a name can mean, with counts; the longest ending WordNet has decides."""
+    def _senses(self, name: str) -> list[Sense]:
+        """Synsets of things a name can mean; the longest ending that WordNet has decides."""
         words = _head_part(name).split()
         for start in range(len(words)):
             senses = self._wordnet.senses(' '.join(words[start:]))
@@ -185,7 +192,7 @@ class Words:
         return [(o, n) for o, n in senses if self._wordnet.synset(o).topic in THINGS]
 
 
-def _main(senses: Sequence[tuple[int, int]]) -> list[int]:
+def _main(senses: Sequence[Sense]) -> list[int]:
     """The senses that a word usually has."""
     often = max((count for _, count in senses), default=0)
     return [offset for offset, count in senses if count >= MAIN_SENSE * often]

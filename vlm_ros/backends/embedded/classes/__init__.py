@@ -30,12 +30,14 @@ def imagenet(wordnet: WordNet) -> tuple[Class, ...]:
 
 def openimages(wordnet: WordNet) -> dict[str, Class]:
     """Return the classes of the box network by the label its own list gives them."""
-    return {label: _class(wordnet, label.lower(), keys) for label, *keys in _rows('openimages.tsv')}
+    return {
+        label: _class(wordnet, label.lower(), keys) for label, *keys in _rows('openimages.tsv')
+    }
 
 
 def everyday() -> tuple[str, ...]:
     """Return the names that captions speak in."""
-    return tuple(row[0] for row in _rows('everyday.txt'))
+    return tuple(row[0] for row in _rows('everyday.tsv'))
 
 
 def _class(wordnet: WordNet, label: str, keys: tuple[str, ...] | list[str]) -> Class:
