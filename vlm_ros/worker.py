@@ -8,6 +8,7 @@ slot, so work that is overtaken before it starts is dropped and counted, never q
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+import logging
 import threading
 from typing import Generic, TypeVar
 
@@ -15,6 +16,7 @@ from vlm_ros.errors import ModelError, VlmRosError
 from vlm_ros.tasks import Ticket
 
 T = TypeVar('T')
+_LOGGER = logging.getLogger(__name__)
 
 
 class QueueFull(VlmRosError):  # noqa: N818 - named as `queue.Full` is
@@ -40,7 +42,7 @@ class Worker:
         self._thread.start()
 
     def offer(self, stream: str, job: Callable[[], None]) -> bool:
-        """Put the newest work of a stream into its slot; `job` must not raise.
+        """Put the newest work of a stream into its slot; it handles its own errors.
 
         Returns:
             Whether older work of the stream was still waiting, and is now dropped.
@@ -98,7 +100,10 @@ class Worker:
     def _run(self) -> None:
         self._open()
         while (job := self._next()) is not None:
-            job()
+            try:
+                job()
+            except Exception:
+                _LOGGER.exception('a job of the worker %r failed', self._thread.name)
             del job  # or the frame it holds would live until the next one comes
         self._shut()
 

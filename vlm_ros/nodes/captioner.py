@@ -8,7 +8,7 @@ from vlm_ros.nodes import conversions
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.looking import look
 from vlm_ros.nodes.parameters import ModelParameters, parameter, Parameters
-from vlm_ros.nodes.process import run, Shared
+from vlm_ros.nodes.process import run, Shared, until_shutdown
 from vlm_ros.results import Provenance
 from vlm_ros_interfaces.msg import Caption
 
@@ -59,14 +59,13 @@ class CaptionerNode(Node):
             lambda model, image: model.caption(image, prompt=values.prompt),
             Provenance(camera=values.camera),
         )
-        if not self.context.ok():
-            return
-        if seen.result is None:
-            self.get_logger().error(seen.message, throttle_duration_sec=5.0)
         provenance = conversions.published_at(seen.provenance, self.get_clock().now().nanoseconds)
-        self._captions.publish(
-            conversions.caption_to_msg(seen.result, seen.status, seen.message, provenance)
-        )
+        with until_shutdown(self):
+            if seen.result is None:
+                self.get_logger().error(seen.message, throttle_duration_sec=5.0)
+            self._captions.publish(
+                conversions.caption_to_msg(seen.result, seen.status, seen.message, provenance)
+            )
 
 
 def main(args: list[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from vlm_ros.nodes.demo_report import Report
 from vlm_ros.nodes.demo_view import View
 from vlm_ros.phrases import Vocabulary
 
-VOCABULARY = 'person, cat, coffee cup, motorcycle, flower, building, elephant'
+VOCABULARY = 'person, cat, coffee cup, motorcycle, building, elephant'
 QUESTIONS = ('How many people are there?', 'Is there an elephant?', 'Where is the elephant?')
 LOADING_TIMEOUT_S = 120.0
 SHOWN_S = 3.0

@@ -10,9 +10,9 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.image_feed import Frame
-from vlm_ros.nodes.looking import look
+from vlm_ros.nodes.looking import look, warm_up
 from vlm_ros.nodes.parameters import ModelParameters, parameter, Parameters
-from vlm_ros.nodes.process import run, Shared
+from vlm_ros.nodes.process import run, Shared, until_shutdown
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Provenance, Status
 from vlm_ros_interfaces.msg import PerceptionStatus
@@ -79,6 +79,9 @@ class DetectorNode(Node):
         )
         self.create_service(SetVocabulary, 'set_vocabulary', self._on_set_vocabulary)
         self._worker = shared.model(given)
+        self._ready = warm_up(
+            self._worker, lambda model, image: model.detect(image, self._vocabulary)
+        )
         self._feed = shared.feed(self)
         self._feed.add_listener(self._on_frame)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -102,16 +105,15 @@ class DetectorNode(Node):
             ),
             Provenance(camera=values.camera, vocabulary_id=vocabulary.vocabulary_id),
         )
-        if not self.context.ok():
-            return
         self._processed += 1
         self._looked_since_heartbeat = True
-        if seen.result is None:
-            self.get_logger().error(seen.message, throttle_duration_sec=5.0)
-        else:
-            best = seen.result.best(values.max_detections)
-            self._detections.publish(conversions.detections_to_msg(best, frame.header))
-        self._publish_status(seen.status, seen.message, seen.provenance)
+        with until_shutdown(self):
+            if seen.result is None:
+                self.get_logger().error(seen.message, throttle_duration_sec=5.0)
+            else:
+                best = seen.result.best(values.max_detections)
+                self._detections.publish(conversions.detections_to_msg(best, frame.header))
+            self._publish_status(seen.status, seen.message, seen.provenance)
 
     def _publish_status(self, status: Status, message: str, provenance: Provenance) -> None:
         now_ns = self.get_clock().now().nanoseconds
@@ -136,7 +138,7 @@ class DetectorNode(Node):
         values, frame = self._settings.values, self._feed.newest
         provenance = conversions.header_to_provenance(frame.header if frame else None)
         provenance = replace(provenance, camera=values.camera)
-        if not self._worker.loaded.done():
+        if not self._ready.done():
             self._publish_status(Status.FAILED, 'the model is still loading', provenance)
         elif frame is None:
             self._publish_status(Status.NO_IMAGE, self._feed.silence(), provenance)

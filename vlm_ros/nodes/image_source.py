@@ -14,7 +14,7 @@ from vlm_ros.data.media import Frame, open_media
 from vlm_ros.errors import VlmRosError
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.parameters import parameter, Parameters
-from vlm_ros.nodes.process import run
+from vlm_ros.nodes.process import run, until_shutdown
 
 _DEFAULT_RATE_HZ = 10.0
 
@@ -80,15 +80,19 @@ class ImageSourceNode(Node):
         values, logger = self._settings.values, self.get_logger()
         count = 0
         try:
-            with open_media(values.source, loop=values.loop) as media:
+            with open_media(values.source, loop=values.loop, on_skipped=self._on_skipped) as media:
                 logger.info(f'playing {values.source}')
                 for frame in media:
-                    if not self._show(frame, media.rate_hz, media.is_live):
-                        return
+                    with until_shutdown(self):
+                        if not self._show(frame, media.rate_hz, media.is_live):
+                            return
                     count += 1
             logger.info(f'{values.source} ended after {count} image(s)')
         except VlmRosError as error:
             logger.error(str(error))
+
+    def _on_skipped(self, name: str, error: VlmRosError) -> None:
+        self.get_logger().warning(f'{name} is left out: {error}')
 
     def _show(self, frame: Frame, native_rate_hz: float | None, is_live: bool) -> bool:
         """Publish a frame at the rate, more than once where it is repeated."""

@@ -1,15 +1,19 @@
 """One look at one image: what came of it, where it came from, and never an exception."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
+import contextlib
 from dataclasses import dataclass, replace
 import time
 from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
 
 from vlm_ros.errors import ModelError
 from vlm_ros.nodes.conversions import error_to_status, header_to_provenance
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.results import Provenance, Status
-from vlm_ros.tasks import Image, Model, tasks_of
+from vlm_ros.tasks import Image, Model, tasks_of, Ticket
 from vlm_ros.worker import ModelWorker
 
 
@@ -25,6 +29,7 @@ class Result(Protocol):
         """One line about it, or nothing."""
 
 
+_WARM_UP_SHAPE = (480, 640, 3)
 R = TypeVar('R', bound=Result)
 R_co = TypeVar('R_co', bound=Result, covariant=True)
 
@@ -37,6 +42,19 @@ class Look(Generic[R_co]):
     status: Status
     message: str
     provenance: Provenance
+
+
+def warm_up(worker: ModelWorker[Model], work: Callable[[Any, Image], object]) -> Future[None]:
+    """Have the model do something once before the first frame, whose turn would take longest.
+
+    A model that fails now fails again at the first frame, and is reported then.
+    """
+
+    def once() -> None:
+        with contextlib.suppress(Exception):
+            work(worker.model, np.zeros(_WARM_UP_SHAPE, np.uint8))
+
+    return worker.submit(once, Ticket())
 
 
 def look(

@@ -12,7 +12,7 @@ from vlm_ros.errors import VlmRosError
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.parameters import parameter, Parameters
-from vlm_ros.nodes.process import run, Shared
+from vlm_ros.nodes.process import run, Shared, until_shutdown
 from vlm_ros.worker import Worker
 from vlm_ros_interfaces.msg import Caption
 
@@ -81,7 +81,7 @@ class OverlayNode(Node):
         except (VlmRosError, ValueError) as error:
             self.get_logger().error(f'cannot draw: {error}', throttle_duration_sec=5.0)
             return
-        if self.context.ok():
+        with until_shutdown(self):
             self._overlays.publish(conversions.image_to_msg(drawn, frame.header))
 
 

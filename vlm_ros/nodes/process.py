@@ -1,6 +1,7 @@
 """What the nodes of one process share, and how such a process starts and ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
 import os
 import signal
 import sys
@@ -110,6 +111,16 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+@contextlib.contextmanager
+def until_shutdown(node: Node) -> Iterator[None]:
+    """Publish from another thread: what fails because the process is ending is no failure."""
+    try:
+        yield
+    except Exception:
+        if node.context.ok():
+            raise
 
 
 def _init(args: list[str] | None) -> None:
