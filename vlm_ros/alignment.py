@@ -2,18 +2,14 @@
 
 Two ways, both plain matrix arithmetic. In a space that regions and words share, their similarity
 is a cosine, as in ViLD (https://arxiv.org/abs/2104.13921). Where a region is only known by the
-probabilities of some classes, words are reached through those classes: by how much of the
-probability stands for the word, or by placing the region among the class names' embeddings as
-ConSE does (https://arxiv.org/abs/1312.5650).
+probabilities of some classes, words are reached through those classes, as in ConSE
+(https://arxiv.org/abs/1312.5650), by how much of the probability stands for the word.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from vlm_ros.boxes import FloatArray
-
-CONSE_CLASSES = 10
-"""Classes that place a region; the paper's best results are with 10."""
 
 
 def softmax(logits: npt.ArrayLike) -> FloatArray:
@@ -43,23 +39,6 @@ def evidence(probabilities: npt.ArrayLike, affinity: npt.ArrayLike) -> FloatArra
     """
     found = np.asarray(probabilities, np.float32) @ np.asarray(affinity, np.float32).T
     return np.asarray(np.clip(found, 0, 1), np.float32)
-
-
-def conse(probabilities: npt.ArrayLike, classes: npt.ArrayLike) -> FloatArray:
-    """Place regions among words: unit vectors `(R, D)`.
-
-    The likeliest classes' vectors, weighted by their probability.
-
-    Args:
-        probabilities: `(R, C)`.
-        classes: `(C, D)`, the embedding of each class's name.
-    """
-    weights = np.array(probabilities, np.float32)
-    count = min(CONSE_CLASSES, weights.shape[1])
-    if count < weights.shape[1]:
-        least = np.partition(weights, -count, axis=1)[:, -count, None]
-        weights[weights < least] = 0
-    return _unit(weights @ np.asarray(classes, np.float32))
 
 
 def _unit(vectors: npt.ArrayLike) -> FloatArray:

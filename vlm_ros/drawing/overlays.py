@@ -77,6 +77,13 @@ def draw_detections(
     return np.array(canvas, np.uint8)
 
 
+def preload() -> None:
+    """Load now what the first drawing would wait for: supervision takes a second or two."""
+    blank = np.zeros((48, 64, 3), np.uint8)
+    box = Detections(np.array([[8, 8, 40, 40]], np.float32), np.ones(1, np.float32), ('name',))
+    draw_detections(blank, box, caption='caption')
+
+
 def _best(detections: Detections, resolution_wh: tuple[int, int]) -> Detections:
     """Return what is drawn, best score first: inside the image, and not too many."""
     xyxy = clip_xyxy(detections.xyxy, resolution_wh)

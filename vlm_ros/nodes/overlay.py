@@ -7,12 +7,13 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from vlm_ros.drawing import draw_detections
+from vlm_ros import drawing
 from vlm_ros.errors import VlmRosError
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.parameters import parameter, Parameters
 from vlm_ros.nodes.process import run, Shared, until_shutdown
+from vlm_ros.tasks import Ticket
 from vlm_ros.worker import Worker
 from vlm_ros_interfaces.msg import Caption
 
@@ -51,6 +52,7 @@ class OverlayNode(Node):
         self._caption = ''
         self._overlays = self.create_publisher(Image, 'overlay', 1)
         self._worker = Worker('overlay')
+        self._worker.submit(drawing.preload, Ticket())
         shared.feed(self).add_listener(self._on_frame)
         self.create_subscription(Detection2DArray, 'detections', self._on_detections, 10)
         self.create_subscription(Caption, 'caption', self._on_caption, 10)
@@ -77,7 +79,7 @@ class OverlayNode(Node):
         """Draw and publish; runs on the worker's thread."""
         try:
             detections = conversions.msg_to_detections(msg)
-            drawn = draw_detections(frame.image, detections, caption=self._caption)
+            drawn = drawing.draw_detections(frame.image, detections, caption=self._caption)
         except (VlmRosError, ValueError) as error:
             self.get_logger().error(f'cannot draw: {error}', throttle_duration_sec=5.0)
             return

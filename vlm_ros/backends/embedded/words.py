@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from vlm_ros.alignment import similarity
 from vlm_ros.backends.embedded.classes import Class
 from vlm_ros.backends.embedded.minilm import MiniLm, remembered
 from vlm_ros.backends.embedded.wordnet import WordNet
@@ -105,8 +106,9 @@ class Words:
             if not covered:
                 rest.append(row)
         vectors = self._minilm.encode([names[row].lower() for row in rest], check)
-        for row, similarity in zip(rest, vectors @ self._vectors.T, strict=True):
-            self._relate(names[row], senses[row], similarity, affinity[row])
+        alike = similarity(vectors, self._vectors)
+        for position, row in enumerate(rest):
+            self._relate(names[row], senses[row], alike[position], affinity[row])
             if not affinity[row].any():
                 for sense in _main(senses[row]):
                     relatives[row, self._relatives(sense)] = 1
@@ -123,10 +125,10 @@ class Words:
         return covered
 
     def _relate(
-        self, name: str, senses: Sequence[Sense], similarity: FloatArray, affinity: FloatArray
+        self, name: str, senses: Sequence[Sense], alike: FloatArray, affinity: FloatArray
     ) -> None:
         """Fill the affinities of a name that covers no class."""
-        covered = self._rarely_meant(senses, similarity)
+        covered = self._rarely_meant(senses, alike)
         if covered:
             affinity[covered] = 1
             return
@@ -134,8 +136,8 @@ class Words:
             for index, steps in self._kind_of(sense).items():
                 affinity[index] = max(affinity[index], KIND_STEP**steps)
         if self._minilm.knows(name):
-            same = np.flatnonzero(similarity >= SAME_SIMILARITY)
-            affinity[same] = np.maximum(affinity[same], similarity[same])
+            same = np.flatnonzero(alike >= SAME_SIMILARITY)
+            affinity[same] = np.maximum(affinity[same], np.minimum(alike[same], 1))
 
     def _kind_of(self, sense: int) -> dict[int, int]:
         """Classes that a synset's definition says it is, with the number of steps to them.
@@ -169,14 +171,14 @@ class Words:
                 return covered
         return []
 
-    def _rarely_meant(self, senses: Sequence[Sense], similarity: FloatArray) -> list[int]:
+    def _rarely_meant(self, senses: Sequence[Sense], alike: FloatArray) -> list[int]:
         """Classes of the first sense that has any and whose name the text encoder finds alike.
 
         The chicken that WordNet's texts speak of is mostly meat; a head is no promontory.
         """
         for sense, _count in senses:
             covered = self._covered.get(sense, [])
-            if covered and similarity[covered].max() >= RARE_SIMILARITY:
+            if covered and alike[covered].max() >= RARE_SIMILARITY:
                 return covered
         return []
 
