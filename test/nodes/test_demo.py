@@ -38,7 +38,7 @@ def test_the_demo_sees_answers_and_reports(tmp_path):
         assert frame['age_s'] > frame['inference_time_s'] > 0
     assert any('person' in c['caption'] for c in report['captions'])
     people, elephant, where = report['answers']
-    assert (people['status'], people['answer']) == ('OK', 'one')
+    assert (people['status'], people['answer']) == ('OK', '1')
     assert [d['label'] for d in people['evidence']] == ['person']
     assert (elephant['status'], elephant['answer']) == ('OK', 'no')
     assert (where['status'], where['answer']) == ('NOT_IN_VIEW', '')

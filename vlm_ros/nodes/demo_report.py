@@ -183,8 +183,10 @@ class Report:
                 f'Summary: {"FAILED" if failures else "all well"}',
                 f'  model      {", ".join(sorted(self._models)) or "none"}',
                 f'  frames     {len(self._frames)} looked at, {rate_hz:.1f} a second',
-                f'  inference  p50 {inference["p50"]:.0f} ms, p95 {inference["p95"]:.0f} ms '
-                '(a picture that repeats need not be computed again)',
+                (
+                    f'  inference  p50 {inference["p50"]:.0f} ms, p95 {inference["p95"]:.0f} ms '
+                    '(a picture that repeats need not be computed again)'
+                ),
                 (
                     f'  age        p50 {age["p50"]:.0f} ms, p95 {age["p95"]:.0f} ms '
                     "(image stamp to the result's publication)"

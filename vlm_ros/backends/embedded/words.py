@@ -12,7 +12,7 @@ of this depends on text alone, so a vocabulary is read once.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import re
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,20 @@ from vlm_ros.backends.embedded.minilm import MiniLm, remembered
 from vlm_ros.backends.embedded.wordnet import WordNet
 from vlm_ros.boxes import FloatArray
 
-Sense: TypeAlias = tuple[int, int]
-"""A synset's offset, and how often it was counted as what the word meant."""
+
+class Sense(NamedTuple):
+    """Something a word can mean.
+
+    Attributes:
+        synset: Its offset.
+        count: How often it was counted as what the word meant.
+        share: That, as a share of the word's most frequent meaning, whatever that is.
+    """
+
+    synset: int
+    count: int
+    share: float
+
 
 THINGS = frozenset({3, 5, 6, 8, 13, 17, 18, 19, 20})
 """Lexicographer files of what a camera can see: tops, animal, artifact, body, food, object,
@@ -110,7 +122,7 @@ class Words:
         for position, row in enumerate(rest):
             self._relate(names[row], senses[row], alike[position], affinity[row])
             if not affinity[row].any():
-                for sense in _main(senses[row]):
+                for sense in _usual(senses[row]):
                     relatives[row, self._relatives(sense)] = 1
         return Readings(affinity, relatives)
 
@@ -132,7 +144,7 @@ class Words:
         if covered:
             affinity[covered] = 1
             return
-        for sense in _main(senses):
+        for sense in _usual(senses):
             for index, steps in self._kind_of(sense).items():
                 affinity[index] = max(affinity[index], KIND_STEP**steps)
         if self._minilm.knows(name):
@@ -176,8 +188,8 @@ class Words:
 
         The chicken that WordNet's texts speak of is mostly meat; a head is no promontory.
         """
-        for sense, _count in senses:
-            covered = self._covered.get(sense, [])
+        for sense in senses:
+            covered = self._covered.get(sense.synset, [])
             if covered and alike[covered].max() >= RARE_SIMILARITY:
                 return covered
         return []
@@ -191,13 +203,24 @@ class Words:
                 break
         else:
             return []
-        return [(o, n) for o, n in senses if self._wordnet.synset(o).topic in THINGS]
+        often = max(count for _, count in senses)
+        return [
+            Sense(synset, count, count / often if often else 1.0)
+            for synset, count in senses
+            if self._wordnet.synset(synset).topic in THINGS
+        ]
 
 
 def _main(senses: Sequence[Sense]) -> list[int]:
-    """The senses that a word usually has."""
-    often = max((count for _, count in senses), default=0)
-    return [offset for offset, count in senses if count >= MAIN_SENSE * often]
+    """Synsets of the things a word usually means when it means a thing."""
+    often = max((sense.count for sense in senses), default=0)
+    return [sense.synset for sense in senses if sense.count >= MAIN_SENSE * often]
+
+
+def _usual(senses: Sequence[Sense]) -> list[int]:
+    """Of those, what it usually means at all: `love` is seldom a beloved person."""
+    frequent = {sense.synset for sense in senses if sense.share >= MAIN_SENSE}
+    return [synset for synset in _main(senses) if synset in frequent]
 
 
 def _head_part(name: str) -> str:
