@@ -5,7 +5,7 @@ npm) decide where they come from, so a mirror or a proxy that is set up for them
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 import hashlib
 import os
@@ -142,7 +142,8 @@ def _unpack(archive: Path, weights: Weights) -> None:
     except (OSError, KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise WeightsError(f'{weights.name} cannot be unpacked to {target}: {error}') from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # gone already, or its folder could not be made
+            temporary.unlink()
 
 
 @contextmanager

@@ -100,7 +100,7 @@ class WordNet:
             WordNet's sense-tagged texts; empty where there is no such noun.
         """
         for form in _forms(word):
-            line = _bisect(self._index, form)
+            line = _bisect(self._index, form) if form else []
             if line:
                 # lemma pos synsets pointers [symbols] senses tagged offsets
                 offsets = [int(text) for text in line[-int(line[1]) :]]

@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from vlm_ros import backends
+
+PHOTOGRAPHS = json.loads(
+    (Path(__file__).parents[1] / 'data' / 'photographs.json').read_text('utf-8')
+)
+
+
+def load_photo(name: str) -> np.ndarray:
+    photo = getattr(skimage.data, name)()
+    if isinstance(photo, tuple):  # a stereo pair and its disparity
+        photo = photo[0]
+    photo = np.ascontiguousarray(photo)
+    photo.flags.writeable = False
+    return photo
+
+
+@pytest.fixture(scope='session')
+def photos():
+    return {entry['photo']: load_photo(entry['photo']) for entry in PHOTOGRAPHS}
+
+
+@pytest.fixture(scope='session')
+def loaded():
+    """Every backend, loaded once."""
+    models = {}
+
+    def get(name):
+        if name not in models:
+            models[name] = backends.load(name)
+        return models[name]
+
+    yield get
+    for model in models.values():
+        model.close()
+
+
+@pytest.fixture(scope='session')
+def embedded(loaded):
+    return loaded('embedded')
