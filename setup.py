@@ -33,7 +33,7 @@ setup(
         'supervision>=0.26',
     ],
     extras_require={
-        'embedded': ['ai-edge-litert', 'safetensors', 'tokenizers', 'torch>=2.6'],
+        'embedded': ['ai-edge-litert', 'torch>=2.6', 'transformers>=5.4,<6'],
         'test': ['hypothesis', 'pytest', 'pytest-timeout'],
     },
     zip_safe=False,

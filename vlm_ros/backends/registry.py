@@ -77,7 +77,7 @@ class _BuiltIn:
 _BUILT_IN = {
     'embedded': _BuiltIn(
         'vlm_ros.backends.embedded.backend:EmbeddedBackend',
-        ('torch', 'ai_edge_litert', 'cv2', 'tokenizers', 'safetensors'),
+        ('torch', 'transformers', 'ai_edge_litert', 'cv2'),
         EMBEDDED_WEIGHTS,
     ),
     'fake': _BuiltIn('vlm_ros.backends.fake:FakeBackend'),
