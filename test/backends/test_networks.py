@@ -6,7 +6,8 @@ import pytest
 from vlm_ros.backends.embedded import assets
 from vlm_ros.backends.embedded.activation import activation_map, box_around_peak
 from vlm_ros.backends.embedded.features import FeatureExtractor
-from vlm_ros.backends.embedded.minilm import MiniLm, remembered
+from vlm_ros.backends.embedded.memory import remembered
+from vlm_ros.backends.embedded.minilm import MiniLm
 from vlm_ros.backends.embedded.ssd import decode, make_anchors, SsdMobileNet
 from vlm_ros.backends.weights import locate
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from vlm_ros.alignment import similarity
 from vlm_ros.backends.embedded.classes import Class
-from vlm_ros.backends.embedded.minilm import MiniLm, remembered
+from vlm_ros.backends.embedded.memory import remembered
+from vlm_ros.backends.embedded.minilm import MiniLm
 from vlm_ros.backends.embedded.wordnet import WordNet
 from vlm_ros.boxes import FloatArray
 
