@@ -1,4 +1,4 @@
-# The stages that make an environment. Sourced by scripts/setup, which runs each once, in this order,
+# The stages that install what pip brings. Sourced by scripts/setup, which runs each once, in this order,
 # in a shell of its own. Part of the environment's name: a change here makes a new environment.
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # clone, environment, kind, distro and python are set by what sources this
@@ -16,8 +16,7 @@ pip_install() {
   for metadata in "$environment"/venv/lib/python3.*/site-packages/*.dist-info; do
     [[ -e $metadata/INSTALLER ]] || rm -rf -- "$metadata"
   done
-  # Python compiles what it imports when it first does; compiling all of torch takes half a minute.
-  "$venv_python" -m pip install --disable-pip-version-check --no-input --no-compile \
+  "$venv_python" -m pip install --disable-pip-version-check --no-input \
     --constraint "$environment/constraints.txt" "$@"
 }
 
@@ -60,47 +59,4 @@ install_runtime() {
   if [[ $kind == wheels ]] || ! "$venv_python" -c 'import cv2, cv_bridge'; then
     pip_install -r "$requirements/images.txt"
   fi
-}
-
-# Provides the interface packages. Compiling them takes longest and what they are made from changes
-# least, so environments share them.
-build_interfaces() {
-  local shared
-  shared=$CACHE/interfaces/$distro-py$python_version-$(interfaces_inputs | digest 12)
-  if [[ ! -d $shared ]]; then
-    compile_interfaces
-    mkdir -p -- "${shared%/*}"
-    mv -T -- "$environment/compiled" "$shared"
-  fi
-  ln -sfn -- "$shared" "$environment/install"
-}
-
-# Compiles the interface packages, and the stand-in for vision_msgs where there is no real one.
-compile_interfaces() {
-  local source=$environment/source
-  rm -rf -- "$source" "$environment"/{build,compiled,install}
-  mkdir -- "$source"
-  cp -r -- "$clone/vlm_ros_interfaces" "$source"
-  enter_environment
-  if ! has_package vision_msgs; then
-    cp -r -- "$clone/scripts/vision_msgs" "$source"
-    rm -- "$source/vision_msgs/COLCON_IGNORE"
-  fi
-  cd -- "$environment" || return
-  # Said here because colcon would add a limit on the machine's load and so starve on a busy one.
-  MAKEFLAGS=-j$(nproc)
-  export MAKEFLAGS
-  colcon --log-base "$environment/log/colcon" build --merge-install --base-paths "$source" \
-    --install-base "$environment/compiled" \
-    --cmake-args -DPython3_EXECUTABLE="$venv_python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release
-  rm -rf -- "$source" "$environment/build"
-}
-
-has_package() {
-  local prefix prefixes
-  IFS=: read -ra prefixes <<<"$AMENT_PREFIX_PATH"
-  for prefix in "${prefixes[@]}"; do
-    [[ -e $prefix/share/$1/package.xml ]] && return
-  done
-  return 1
 }

@@ -78,7 +78,7 @@ interfaces_inputs() {
   else
     printf '%s\n' "$AMENT_PREFIX_PATH"
   fi
-  cd -- "$clone" && find scripts/build_environment.bash scripts/vision_msgs vlm_ros_interfaces \
+  cd -- "$clone" && find scripts/build_interfaces.bash scripts/vision_msgs vlm_ros_interfaces \
     -type f ! -name CHANGELOG.rst -print0 | sort -z | xargs -0 sha256sum
 }
 
@@ -86,6 +86,7 @@ interfaces_inputs() {
 environment_inputs() {
   interfaces_inputs
   requirements constraints build runtime images dev
+  sha256sum <"$clone/scripts/build_environment.bash"
 }
 
 # Prints what the clone's installation is made from. Its Python files are linked, so not they.

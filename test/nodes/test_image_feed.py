@@ -9,6 +9,8 @@ from vision_msgs.msg import Detection2DArray
 
 from vlm_ros.nodes.detector import DetectorNode
 
+RELIABILITIES = (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT)
+
 
 def start(graph):
     graph.start(DetectorNode, detector={'backend': 'fake', 'vocabulary': '[cup]'})
@@ -55,7 +57,7 @@ def test_the_reliability_is_that_of_the_camera(graph, reliability):
 
 def test_a_camera_that_comes_back_with_another_reliability_is_followed(graph):
     detections = start(graph)
-    for reliability in (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT):
+    for reliability in RELIABILITIES:
         publisher = camera(graph, Image, 'image', reliability)
         detections.clear()
         graph.spin_until(

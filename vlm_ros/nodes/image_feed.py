@@ -117,5 +117,6 @@ class ImageFeed:
             return
         self._source = (topic, topic_type, reliability)
         self._node.get_logger().info(f'reading {topic} ({topic_type}, {reliability.name.lower()})')
-        old, self._subscription = self._subscription, self._subscribe()
-        self._node.destroy_subscription(old)
+        # First the old one: a participant cannot hold one topic with two types.
+        self._node.destroy_subscription(self._subscription)
+        self._subscription = self._subscribe()

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2002.10957) whose token outputs are averaged and normalize
 https://arxiv.org/abs/1908.10084 does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +51,14 @@ class MiniLm:
         tokens = self._tokenizer.tokenize(text)
         return any(token != self._tokenizer.unk_token for token in tokens)
 
-    def encode(self, texts: Sequence[str]) -> FloatArray:
-        """Return unit vectors `(N, 384)`, one a text."""
+    def encode(self, texts: Sequence[str], check: Callable[[], None] = lambda: None) -> FloatArray:
+        """Return unit vectors `(N, 384)`, one a text; `check` may end the work between batches."""
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
         # Texts of like length together: every text of a batch is padded to its longest.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         with torch.inference_mode():
             for start in range(0, len(order), BATCH):
+                check()
                 chosen = order[start : start + BATCH]
                 vectors[chosen] = self._encode([texts[i] for i in chosen]).numpy()
         return vectors
