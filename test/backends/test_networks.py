@@ -47,11 +47,13 @@ def test_decoding_moves_and_scales_anchors():
 
 
 def test_box_network_finds_the_cat(ssd, photos):
-    raw = ssd.run(photos['chelsea'])
-    assert len(ssd.labels) == 23
-    anchor, column = np.unravel_index(raw.scores.argmax(), raw.scores.shape)
+    found = ssd.run(photos['chelsea'], 0.15)
+    assert len(ssd.labels) == found.scores.shape[1] == 23
+    anchor, column = np.unravel_index(found.scores.argmax(), found.scores.shape)
     assert ssd.labels[column] == 'Cat'
-    assert raw.scores[anchor, column] > 0.7
+    assert found.scores[anchor, column] > 0.7
+    assert found.scores.max(1).min() >= 0.15
+    assert 0 < len(ssd.run(photos['chelsea'], 0.5).xyxy) < len(found.xyxy)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from vlm_ros.backends.embedded.features import FeatureExtractor, Level, SCALES_PX
@@ -9,6 +10,8 @@ from vlm_ros.backends.embedded.ssd import SsdMobileNet
 from vlm_ros.boxes import FloatArray, non_max_suppression
 from vlm_ros.tasks import Image, Ticket
 
+LARGEST_SIDE_PX = 480
+"""The shorter side that images are scaled down to: no pass sees more than 448 pixels of it."""
 MIN_BOX_SCORE = 0.15
 """Boxes whose best class scores less are noise; raw scores of true finds are 0.3 and more."""
 MAX_BOXES = 100
@@ -17,7 +20,7 @@ SAME_BOX_IOU = 0.6
 TILE_ASPECT = 1.6
 """Images longer than this, such as 16:9, are also looked at in squares: the box network sees every
 image as a square, and a person squeezed to half the width is not one it knows."""
-MAX_TILES = 6
+MAX_TILES = 4
 CUT_EDGE = 0.04
 """How near to a tile's edge, in its size, a box counts as cut by it: half a cell of the finest map
 that predicts boxes, rounded up."""
@@ -42,6 +45,7 @@ class Look:
 
 def look(image: Image, ssd: SsdMobileNet, features: FeatureExtractor, ticket: Ticket) -> Look:
     """Run both networks; `ticket` is checked between their passes."""
+    image = _reduced(image)
     found = []
     for tile in _tiles(image.shape[1], image.shape[0]):
         ticket.check()
@@ -56,15 +60,25 @@ def look(image: Image, ssd: SsdMobileNet, features: FeatureExtractor, ticket: Ti
     return Look(boxes, scores, _fill(boxes, levels), tuple(levels))
 
 
+def _reduced(image: Image) -> Image:
+    """Scale a large image down, once for all passes."""
+    height, width = image.shape[:2]
+    scale = LARGEST_SIDE_PX / min(height, width)
+    if scale >= 1:
+        return image
+    size = (round(width * scale), round(height * scale))
+    reduced: Image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return reduced
+
+
 def _look_at_tile(
     image: Image, tile: tuple[int, int, int, int], ssd: SsdMobileNet
 ) -> tuple[FloatArray, FloatArray]:
     """Run the box network on a part of the image; boxes as fractions of the whole."""
     left, top, right, bottom = tile
     height, width = image.shape[:2]
-    raw = ssd.run(np.ascontiguousarray(image[top:bottom, left:right]))
-    chosen = raw.scores.max(1) >= MIN_BOX_SCORE
-    boxes, scores = raw.xyxy[chosen], raw.scores[chosen]
+    found = ssd.run(np.ascontiguousarray(image[top:bottom, left:right]), MIN_BOX_SCORE)
+    boxes, scores = found.xyxy, found.scores
     if (right - left, bottom - top) != (width, height):
         # A thing that the cut halves is left to the neighbouring tile and the whole image.
         low, high = boxes < CUT_EDGE, boxes > 1 - CUT_EDGE
@@ -77,11 +91,11 @@ def _look_at_tile(
 
 
 def _tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """The whole image, and half overlapping squares along a long one."""
+    """The whole image, and overlapping squares along a long one."""
     tiles = [(0, 0, width, height)]
     side, length = sorted((width, height))
     if side < length / TILE_ASPECT:
-        count = min(MAX_TILES, 1 + round((length - side) / (side / 2)))
+        count = min(MAX_TILES, -(-length // side))
         for start in np.linspace(0, length - side, count).round().astype(int):
             box = (start, 0, start + side, side)
             tiles.append(box if width > height else (box[1], box[0], box[3], box[2]))

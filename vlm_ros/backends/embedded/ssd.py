@@ -29,12 +29,12 @@ LABELS_END = 184
 
 
 @dataclass(frozen=True, eq=False)
-class RawBoxes:
-    """Every anchor's box and class probabilities.
+class ScoredBoxes:
+    """Boxes as anchors give them: a thing has several.
 
     Attributes:
-        xyxy: `(1917, 4)` float32, fractions of the image, not clipped.
-        scores: `(1917, 23)` float32 in [0, 1]; classes are independent of each other.
+        xyxy: `(B, 4)` float32, fractions of the image, not clipped.
+        scores: `(B, 23)` float32 in [0, 1]; classes are independent of each other.
     """
 
     xyxy: FloatArray
@@ -61,15 +61,22 @@ class SsdMobileNet:
         self._classes = outputs['raw_outputs/class_predictions']
         self._anchors = make_anchors()
 
-    def run(self, image: Image) -> RawBoxes:
-        """Score every anchor of an `(H, W, 3)` uint8 RGB image."""
+    def run(self, image: Image, min_score: float) -> ScoredBoxes:
+        """Return the boxes of an `(H, W, 3)` uint8 RGB image whose best class scores enough.
+
+        Args:
+            image: The image, of any size.
+            min_score: In (0, 1).
+        """
         small = cv2.resize(image, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA)
         pixels = small[None].astype(np.float32) * np.float32(2 / 255) - np.float32(1)
         self._interpreter.set_tensor(self._input, pixels)
         self._interpreter.invoke()
         encoded = self._interpreter.get_tensor(self._boxes)[0]
         logits = self._interpreter.get_tensor(self._classes)[0][:, 1:]
-        return RawBoxes(decode(encoded, self._anchors), 1 / (1 + np.exp(-np.maximum(logits, -60))))
+        chosen = logits.max(1) >= np.log(min_score / (1 - min_score))
+        scores = 1 / (1 + np.exp(-np.maximum(logits[chosen], -60)))
+        return ScoredBoxes(decode(encoded[chosen], self._anchors[chosen]), scores)
 
 
 def make_anchors() -> FloatArray:

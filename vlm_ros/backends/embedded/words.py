@@ -30,12 +30,12 @@ class Sense(NamedTuple):
 
     Attributes:
         synset: Its offset.
-        count: How often it was counted as what the word meant.
+        uses: How often it was counted as what the word meant.
         share: That, as a share of the word's most frequent meaning, whatever that is.
     """
 
     synset: int
-    count: int
+    uses: int
     share: float
 
 
@@ -214,8 +214,8 @@ class Words:
 
 def _main(senses: Sequence[Sense]) -> list[int]:
     """Synsets of the things a word usually means when it means a thing."""
-    often = max((sense.count for sense in senses), default=0)
-    return [sense.synset for sense in senses if sense.count >= MAIN_SENSE * often]
+    often = max((sense.uses for sense in senses), default=0)
+    return [sense.synset for sense in senses if sense.uses >= MAIN_SENSE * often]
 
 
 def _usual(senses: Sequence[Sense]) -> list[int]:
