@@ -15,7 +15,10 @@ setup(
     maintainer_email='maintainers@vlm-ros.example',
     license='Apache-2.0',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
-    package_data={package_name: ['py.typed'], f'{package_name}.backends.embedded.classes': ['*.tsv']},
+    package_data={
+        package_name: ['py.typed'],
+        f'{package_name}.backends.embedded.classes': ['*.tsv'],
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (f'share/{package_name}', ['package.xml']),

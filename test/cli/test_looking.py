@@ -440,5 +440,5 @@ def test_embedded_grounds_describes_and_answers(capsys):
     assert (status, bool(line['caption'])) == (0, True)
     status, (line,), _ = run(capsys, 'ask', *args, '--question', 'is there a cat?')
     assert (status, line['answer']) == (0, 'yes')
-    status, (line,), _ = run(capsys, 'ask', *args, '--question', 'what colour is the helicopter?')
+    status, (line,), _ = run(capsys, 'ask', *args, '--question', 'what colour is the zebra?')
     assert (status, line['status']) == (1, 'NOT_IN_VIEW')

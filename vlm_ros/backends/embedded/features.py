@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from vlm_ros.alignment import softmax
@@ -39,7 +40,7 @@ class Level:
     """
 
     logits: FloatArray
-    windows: np.ndarray
+    windows: npt.NDArray[np.intp]
     probabilities: FloatArray
 
     def pool(self, xyxy: FloatArray) -> FloatArray:
@@ -92,7 +93,7 @@ def _grid(width: int, height: int, scale_px: int) -> tuple[int, int]:
     return max(1, round(side * aspect**0.5)), max(1, round(side / aspect**0.5))
 
 
-def _windows(rows: int, columns: int) -> np.ndarray:
+def _windows(rows: int, columns: int) -> npt.NDArray[np.intp]:
     """Windows of 7x7 cells, half overlapping; a map about that size is one window."""
     vertical, horizontal = _spans(rows), _spans(columns)
     if rows * columns <= 1.5 * WINDOW_CELLS**2:

@@ -7,6 +7,7 @@ https://arxiv.org/abs/1908.10084 does.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.torch import load_file
@@ -38,11 +39,13 @@ class MiniLm:
             num_attention_heads=12,
             intermediate_size=4 * DIMENSIONS,
         )
-        self._encoder = BertModel(config).eval()
+        self._encoder = BertModel(config)
+        self._encoder.train(False)
         state = load_file(weights)
         del state['embeddings.position_ids']  # 0, 1, 2, ...: saved by older releases only
         self._encoder.load_state_dict(state)
-        self._tokenizer = PreTrainedTokenizerFast(
+        make_tokenizer: Any = PreTrainedTokenizerFast  # untyped in the library
+        self._tokenizer = make_tokenizer(
             tokenizer_file=str(tokenizer), pad_token='[PAD]', unk_token='[UNK]'
         )
 

@@ -95,7 +95,8 @@ def make_anchors() -> FloatArray:
         grid = np.stack([y, x], -1).reshape(-1, 1, 2).repeat(len(sizes), 1)
         size = np.broadcast_to(np.array(sizes), (*grid.shape[:2], 2))
         anchors.append(np.concatenate([grid, size], -1).reshape(-1, 4))
-    return np.concatenate(anchors).astype(np.float32)
+    centres_and_sizes: FloatArray = np.concatenate(anchors).astype(np.float32)
+    return centres_and_sizes
 
 
 def decode(encoded: FloatArray, anchors: FloatArray) -> FloatArray:
