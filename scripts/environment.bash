@@ -114,13 +114,17 @@ ready_inputs() {
   weights_inputs
 }
 
+# Succeeds where `environment` was made to the end and what it leans on is still there.
+is_complete() {
+  [[ -e $environment/complete && -x $environment/venv/bin/python && -d $environment/install/lib ]]
+}
+
 # Succeeds, and sets `environment`, where an earlier set-up of this clone still holds.
 is_ready() {
   local inputs
   [[ -r $clone/.colcon/$distro-$kind.ready ]] || return
   { read -r inputs && read -r environment; } <"$clone/.colcon/$distro-$kind.ready" || return
-  [[ -e $environment/complete && -x $environment/venv/bin/python ]] || return
-  [[ $inputs == "$(ready_inputs | digest)" ]]
+  is_complete && [[ $inputs == "$(ready_inputs | digest)" ]]
 }
 
 record_ready() {
