@@ -42,8 +42,8 @@ def test_finds_the_same_among_many_names(photo, name, xyxy, embedded, photos):
     many = Vocabulary(tuple(dict.fromkeys((*others[:40], name, *others[40:]))))
     alone = embedded.detect(photos[photo], Vocabulary((name,)))
     found = embedded.detect(photos[photo], many).named(name)
-    np.testing.assert_array_equal(found.xyxy, alone.xyxy)
-    # The text encoder rounds a name differently in a batch of another size.
+    # Sums round differently in a batch of another size.
+    np.testing.assert_allclose(found.xyxy, alone.xyxy, atol=0.01)
     np.testing.assert_allclose(found.scores, alone.scores, atol=1e-5)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vlm_ros.backends.embedded import assets
-from vlm_ros.backends.embedded.activation import activation_map, box_around_peak
-from vlm_ros.backends.embedded.features import FeatureExtractor
+from vlm_ros.backends.embedded.activation import box_around_peak
+from vlm_ros.backends.embedded.features import Classifier, FeatureExtractor, Level
 from vlm_ros.backends.embedded.memory import remembered
 from vlm_ros.backends.embedded.minilm import MiniLm
 from vlm_ros.backends.embedded.ssd import decode, make_anchors, SsdMobileNet
@@ -68,7 +68,7 @@ def test_feature_network_classifies(photo, index, features, photos):
 
 def test_windows_cover_the_map_and_are_the_mean_of_their_cells(features, photos):
     level = features.run(photos['stereo_motorcycle'], 448)
-    rows, columns, _ = level.logits.shape
+    rows, columns, _ = level.cells.shape
     covered = np.zeros((rows, columns), int)
     for (left, top, right, bottom), probabilities in zip(
         level.windows, level.probabilities, strict=True
@@ -83,7 +83,7 @@ def test_windows_cover_the_map_and_are_the_mean_of_their_cells(features, photos)
 def test_any_shape_gives_a_map(resolution_wh, features):
     width, height = resolution_wh
     level = features.run(np.zeros((height, width, 3), np.uint8), 448)
-    assert level.logits.shape[0] * level.logits.shape[1] <= 220
+    assert level.cells.shape[0] * level.cells.shape[1] <= 220
     assert np.isfinite(level.probabilities).all()
 
 
@@ -103,10 +103,12 @@ def test_box_of_a_flat_map_is_all_of_it():
 
 
 def test_activation_is_what_the_classes_say_beyond_the_rest():
-    logits = np.zeros((1, 2, 4), np.float32)
-    logits[0, 1, 2] = 4
-    weights = np.float32([0, 0, 1, 0])
-    np.testing.assert_allclose(activation_map(logits, weights), [[0, 3]])
+    classifier = Classifier(np.eye(4, dtype=np.float32), np.float32([0, 0, 1, 0]))
+    cells = np.zeros((1, 3, 4), np.float32)
+    cells[0, 1, 2] = 4
+    cells[0, 2, 3] = 8
+    level = Level(cells, np.zeros((0, 4), int), np.zeros((0, 4), np.float32), classifier)
+    np.testing.assert_allclose(level.activation(np.float32([0, 0, 1, 0])), [[0.75, 3.75, 0]])
 
 
 def test_texts_that_mean_the_same_are_near(minilm):

@@ -11,17 +11,6 @@ UPSAMPLING = 8
 """Steps a cell is divided into before the map is cut, for edges finer than a cell of 32 pixels."""
 
 
-def activation_map(logits: FloatArray, weights: FloatArray) -> FloatArray:
-    """How much each cell speaks for some classes: `(rows, columns)` float32, 0 where it does not.
-
-    Args:
-        logits: `(rows, columns, C)`.
-        weights: `(C,)`, the classes' share in what is looked for; they sum to 1.
-    """
-    # Logits have no zero of their own: a cell's mean over all classes is what it says of nothing.
-    return np.asarray(np.clip(logits @ weights - logits.mean(-1), 0, None), np.float32)
-
-
 def box_around_peak(activation: FloatArray, window: tuple[int, int, int, int]) -> FloatArray:
     """Return the box of what lies around the peak in a window: `(4,)` xyxy, fractions of the map.
 

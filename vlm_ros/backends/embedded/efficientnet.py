@@ -81,7 +81,7 @@ class _Block(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         wide = maps if self.expand is None else functional.relu6(self.expand(maps), inplace=True)
         inner: torch.Tensor = self.project(functional.relu6(self.depthwise(wide), inplace=True))
-        return inner + maps if self.residual else inner
+        return torch.add(inner, maps, out=inner) if self.residual else inner
 
 
 def _channels_in(block: _Block) -> int:
@@ -107,8 +107,6 @@ class EfficientNetLite0(nn.Module):
                 blocks.append(_Block(weights, prefix, expansion, stride if repeat == 0 else 1))
         self.blocks = nn.Sequential(*blocks)
         self.head = _Convolution(weights, '_conv_head', '_bn1')
-        self.classifier = nn.Parameter(weights['_fc.weight'], requires_grad=False)
-        self.classifier_bias = nn.Parameter(weights['_fc.bias'], requires_grad=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the feature map `(B, 1280, H / 32, W / 32)` of `(B, 3, H, W)` pixels."""

@@ -1,9 +1,9 @@
 """What is where in an image, out of 1000 ImageNet classes, from two dense passes.
 
-A network that ends in average pooling classifies any window: the pooled logits are the mean of the
-logits of the window's cells. So one pass over the whole image serves every window of it, at the
-price of one crop, and the cells' logits are the class activation maps of
-https://arxiv.org/abs/1512.04150, which say where in the window the evidence lies.
+A network that ends in average pooling classifies any window: a window's features are the mean of
+its cells'. So one pass over the whole image serves every window of it, at the price of one crop,
+and a class's own direction in the cells' features is the class activation map of
+https://arxiv.org/abs/1512.04150, which says where in the window the evidence lies.
 """
 
 from dataclasses import dataclass
@@ -30,27 +30,53 @@ PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
 
 
 @dataclass(frozen=True, eq=False)
+class Classifier:
+    """The network's last layer: `(1000, 1280)` float32 weights and `(1000,)` bias."""
+
+    weights: FloatArray
+    bias: FloatArray
+
+    def probabilities(self, features: FloatArray) -> FloatArray:
+        """Probabilities `(N, 1000)` of `(N, 1280)` features."""
+        return softmax(features @ self.weights.T + self.bias)
+
+
+@dataclass(frozen=True, eq=False)
 class Level:
     """One dense pass.
 
     Attributes:
-        logits: `(rows, columns, 1000)` float32, what each cell says.
+        cells: `(rows, columns, 1280)` float32, the features of each cell.
         windows: `(W, 4)` int, `left top right bottom` in cells, end exclusive.
         probabilities: `(W, 1000)` float32, what each window is.
+        classifier: What turns features into classes.
     """
 
-    logits: FloatArray
+    cells: FloatArray
     windows: npt.NDArray[np.intp]
     probabilities: FloatArray
+    classifier: Classifier
 
     def pool(self, xyxy: FloatArray) -> FloatArray:
         """Probabilities `(N, 1000)` of boxes given in fractions of the image `(N, 4)`."""
-        rows, columns, classes = self.logits.shape
+        rows, columns, channels = self.cells.shape
         across = _cover(xyxy[:, 0], xyxy[:, 2], columns)
         down = _cover(xyxy[:, 1], xyxy[:, 3], rows)
         weights = (down[:, :, None] * across[:, None, :]).reshape(len(xyxy), -1)
         weights /= weights.sum(1, keepdims=True)
-        return softmax(weights @ self.logits.reshape(-1, classes))
+        pooled = np.asarray(weights @ self.cells.reshape(-1, channels), np.float32)
+        return self.classifier.probabilities(pooled)
+
+    def activation(self, shares: FloatArray) -> FloatArray:
+        """How much each cell speaks for some classes: `(rows, columns)` float32, else 0.
+
+        Args:
+            shares: `(1000,)`, the classes' shares in what is looked for; they sum to 1.
+        """
+        # Logits have no zero of their own: their mean over all classes is what speaks for nothing.
+        shares = shares - np.float32(1 / len(shares))
+        logits = self.cells @ (shares @ self.classifier.weights) + shares @ self.classifier.bias
+        return np.asarray(np.maximum(logits, 0), np.float32)
 
 
 class FeatureExtractor:
@@ -64,9 +90,15 @@ class FeatureExtractor:
         # weights_only: a pickle could run anything.
         state = torch.load(weights, map_location='cpu', weights_only=True)
         self._network = EfficientNetLite0(state).eval()
+        self._classifier = Classifier(state['_fc.weight'].numpy(), state['_fc.bias'].numpy())
 
     def run(self, image: Image, scale_px: int) -> Level:
-        """Classify every cell and window of an `(H, W, 3)` uint8 RGB image."""
+        """Classify every window of an `(H, W, 3)` uint8 RGB image.
+
+        Args:
+            image: The image, of any size.
+            scale_px: Square root of the area it is scaled to.
+        """
         columns, rows = _grid(image.shape[1], image.shape[0], scale_px)
         size = (columns * STRIDE_PX, rows * STRIDE_PX)
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -74,16 +106,13 @@ class FeatureExtractor:
         with torch.inference_mode():
             # (H, W, 3) as a (1, 3, H, W) view already lies in memory as channels_last wants it.
             maps = self._network(torch.from_numpy(pixels).permute(2, 0, 1)[None])
-            cells = maps[0].flatten(1).T
-            logits = torch.addmm(
-                self._network.classifier_bias, cells, self._network.classifier.T
-            ).numpy()
-        logits = logits.reshape(rows, columns, -1)
+            cells = maps[0].permute(1, 2, 0).contiguous().numpy()
         windows = _windows(rows, columns)
-        means = [
-            logits[top:bottom, left:right].mean((0, 1)) for left, top, right, bottom in windows
-        ]
-        return Level(logits, windows, softmax(means))
+        means = np.stack(
+            [cells[top:bottom, left:right].mean((0, 1)) for left, top, right, bottom in windows]
+        )
+        probabilities = self._classifier.probabilities(means)
+        return Level(cells, windows, probabilities, self._classifier)
 
 
 def _grid(width: int, height: int, scale_px: int) -> tuple[int, int]:

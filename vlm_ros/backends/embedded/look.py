@@ -116,7 +116,7 @@ def _strongest(boxes: FloatArray, scores: FloatArray) -> tuple[FloatArray, Float
 def _fill(boxes: FloatArray, levels: list[Level]) -> FloatArray:
     """What fills each box, on the level where it covers most nearly as many cells as trained."""
     if not len(boxes):
-        return np.zeros((0, levels[0].logits.shape[2]), np.float32)
+        return np.zeros((0, levels[0].probabilities.shape[1]), np.float32)
     coarse, fine = (level.pool(boxes) for level in levels)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     # Halfway, on a logarithmic scale, between an image's area and the fine level's window.

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_ros.alignment import evidence
-from vlm_ros.backends.embedded.activation import activation_map, box_around_peak
+from vlm_ros.backends.embedded.activation import box_around_peak
 from vlm_ros.backends.embedded.look import Look
 from vlm_ros.backends.embedded.words import Readings
 from vlm_ros.boxes import area, FloatArray, intersection, iou
@@ -106,7 +106,7 @@ def _fuse(
     """
     other = 1 - own
     level, mass = seen.levels[other], masses[other]
-    rows, columns = level.logits.shape[:2]
+    rows, columns = level.cells.shape[:2]
     centre = (box[:2] + box[2:]) / 2 * np.array([columns, rows], np.float32)
     holds = np.all((level.windows[:, :2] <= centre) & (centre <= level.windows[:, 2:]), axis=1)
     index = int(np.where(holds, mass, -1).argmax())
@@ -122,8 +122,8 @@ def _fuse(
 
 def _activation_box(seen: Look, level: int, window: int, affinity: FloatArray) -> FloatArray:
     chosen = seen.levels[level]
-    weights = affinity * chosen.probabilities[window]
-    activation = activation_map(chosen.logits, weights / weights.sum())
+    shares = affinity * chosen.probabilities[window]
+    activation = chosen.activation(shares / shares.sum())
     left, top, right, bottom = (int(edge) for edge in chosen.windows[window])
     return box_around_peak(activation, (left, top, right, bottom))
 
