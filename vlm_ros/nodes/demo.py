@@ -187,7 +187,7 @@ def _watch(client: DemoClient, processes: Processes, args: argparse.Namespace) -
     questions = args.ask or list(QUESTIONS)
     started_s = time.monotonic()
     for number, question in enumerate(questions):
-        spin(started_s + args.seconds * number / len(questions) + min(1.0, args.seconds / 4))
+        spin(started_s + args.seconds * number / len(questions) + min(0.3, args.seconds / 4))
         answer = client.ask(question)
         if not spin(time.monotonic() + LOADING_TIMEOUT_S, answer.done):
             raise _ChainFailed(f'no response to {question!r}')
