@@ -102,7 +102,7 @@ class QueryNode(Node):
             self.create_service(
                 service, name, callback, callback_group=group, qos_profile=_SERVICE_QOS
             )
-        self._action = ActionServer(
+        self._action: ActionServer | None = ActionServer(
             self,
             AnswerQuestionAction,
             'answer',
@@ -115,7 +115,10 @@ class QueryNode(Node):
 
     def destroy_node(self) -> None:
         """Destroy the node with its action server."""
-        self._action.destroy()
+        # Twice on Kilted, where the context's end destroys its nodes too.
+        if self._action is not None:
+            self._action.destroy()
+            self._action = None
         super().destroy_node()
 
     async def _on_answer_question(
