@@ -174,4 +174,4 @@ def test_grounding_points_into_its_own_detections(model, photos):
 def test_closes_twice():
     model = backends.load('fake')
     model.close()
-    model.close()
+    assert model.close() is None
