@@ -31,6 +31,7 @@ setup(
         'numpy',
         'opencv-python-headless>=4.10,<5',
         'pillow>=10.1',
+        'psutil>=5.9',
         'PyYAML>=6.0',
         'rich>=13',
         'supervision>=0.26',

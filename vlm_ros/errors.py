@@ -14,6 +14,7 @@
     │   ├── WeightsError      weights that are missing or corrupt
     │   └── DeviceError
     ├── ModelError            a model that failed at its work
+    │   └── OutOfMemory       the device's memory did not suffice for it
     └── InterruptedWork       work that was ended before it was done
         ├── DeadlineExceeded
         └── WorkCancelled
@@ -68,6 +69,10 @@ class DeviceError(BackendError):
 
 class ModelError(VlmRosError):
     """A model failed at its work; its answer is unknown, which is not an empty answer."""
+
+
+class OutOfMemory(ModelError):  # noqa: N818 - the condition, as `queue.Full` names one
+    """The device's memory did not suffice; a smaller batch, or a later try, may do."""
 
 
 class InterruptedWork(VlmRosError):  # noqa: N818 - an ending somebody asked for, not a fault

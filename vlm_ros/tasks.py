@@ -92,6 +92,17 @@ class Model(Protocol):
     def close(self) -> None:
         """Free the weights; the model is not used afterwards. May be called twice."""
 
+    # A model may also say `enough_px`: the shorter side, in pixels, beyond which a larger image
+    # shows it nothing more. Compressed images are then decoded no larger than needed.
+
+
+@runtime_checkable
+class ReleasesMemory(Protocol):
+    """A model that can give memory back and go on working; asked to when memory runs out."""
+
+    def release_memory(self) -> None:
+        """Drop caches and hand freed blocks back to the device."""
+
 
 @runtime_checkable
 class Detector(Protocol):
@@ -112,6 +123,38 @@ class Detector(Protocol):
             vocabulary: The class names; labels of the result are taken from them unchanged.
             score_threshold: Leave out what scores less, in [0, 1]; None for the model's own.
             ticket: The caller's deadline and cancel.
+        """
+
+
+@runtime_checkable
+class BatchDetector(Detector, Protocol):
+    """A detector that looks at several images faster together than one after the other."""
+
+    @property
+    def max_batch(self) -> int:
+        """How many images one call may bring, at least 1."""
+
+    def detect_batch(
+        self,
+        images: Sequence[Image],
+        vocabularies: Sequence[Vocabulary],
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Sequence[Detections]:
+        """Find in each image what its own vocabulary names, as `detect` would.
+
+        Args:
+            images: `(H, W, 3)` uint8 RGB each, of any sizes.
+            vocabularies: One an image.
+            score_threshold: As for `detect`.
+            ticket: The callers' deadline and cancel.
+
+        Returns:
+            One result an image, in their order.
+
+        Raises:
+            OutOfMemory: The batch is too large; half of it may do.
         """
 
 
