@@ -79,7 +79,7 @@ def test_unknown_device_is_refused_in_one_line(device):
 
 
 def test_unknown_option_names_the_ones_there_are():
-    with pytest.raises(BackendError, match="no option 'speed'; it has: scene, latency_s"):
+    with pytest.raises(BackendError, match="no option 'speed'; it has: script, scene, latency_s"):
         backends.load('fake', speed=2)
 
 
@@ -121,3 +121,28 @@ def test_a_class_without_tasks_is_no_backend(install):
     install('idle', 'class Backend:\n    def __init__(self, *, device, model): pass')
     with pytest.raises(BackendError, match='satisfies no task'):
         backends.load('idle')
+
+
+@pytest.mark.parametrize(
+    'option',
+    'key api_key API_KEY apiKey apikey access_token token HFToken secret client_secret2 '
+    'password db_password credentials credential_1 _key'.split(),
+)
+@pytest.mark.parametrize('backend', ['fake', 'greedy'])
+def test_option_that_looks_like_a_secret_is_refused(install, backend, option):
+    install('greedy', GOOD.replace('size=1', '**options').replace(':{size}', ''))
+    with pytest.raises(BackendError, match='environment') as caught:
+        backends.load(backend, **{option: 'hunter2'})
+    message = str(caught.value)
+    assert repr(option) in message
+    assert 'hunter2' not in message
+    assert '\n' not in message
+
+
+@pytest.mark.parametrize(
+    'option',
+    ['max_tokens', 'maxTokens', 'keyframes', 'keyboard', 'monkey', 'tokenizer', 'secretary'],
+)
+def test_option_that_only_sounds_like_a_secret_is_taken(install, option):
+    install('greedy', GOOD.replace('size=1', '**options').replace('{size}', '{options}'))
+    assert option in backends.load('greedy', **{option: 8}).model_id

@@ -10,7 +10,7 @@ A backend class takes `device`, `model` and options of its own as keywords, sati
 one or more of the Protocols in `vlm_ros.tasks`, and may carry a text `LICENCE` about its weights.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -39,6 +39,12 @@ PIP_PACKAGES = {
     'PIL': 'pillow',
 }
 """The package that holds an importable name, where the two differ."""
+
+# `tokens` is missing on purpose: models count them.
+_SECRET_WORDS = frozenset(
+    'apikey credential credentials key keys passphrase passwd password passwords secret secrets '
+    'token'.split()
+)
 
 
 @dataclass(frozen=True)
@@ -117,16 +123,18 @@ def load(name: str, *, device: str = 'cpu', model: str = '', **options: Any) -> 
         name: One of `names()`.
         device: `cpu`, `cuda`, `cuda:N` or `mps`.
         model: Which model of the backend's family; empty for its default.
-        options: The backend's own settings.
+        options: The backend's own settings. Everybody can read them, so none may be a secret.
 
     Raises:
         UnknownBackendError: Nothing registered that name.
         DeviceError: There is no such device, or the backend cannot use it.
         MissingDependencyError: A library is not installed.
         WeightsError: Weights are missing or corrupt.
-        BackendError: The backend has no such option, or failed to load.
+        BackendError: The backend has no such option, an option's name is that of a secret, or the
+            backend failed to load.
     """
     _check_name(name)
+    _refuse_secrets(options)
     if not re.fullmatch(r'cpu|mps|cuda(:\d{1,3})?', device):
         raise DeviceError(f'the device {device!r} is unknown; use cpu, cuda, cuda:N or mps')
     try:
@@ -166,6 +174,16 @@ def _check_name(name: str) -> None:
     raise UnknownBackendError(
         f'there is no backend {name!r}; {hint}available: {", ".join(available)}'
     )
+
+
+def _refuse_secrets(options: Iterable[str]) -> None:
+    for option in options:
+        words = re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+', option)  # of api_key, apiKey, API_KEY
+        if _SECRET_WORDS & {word.lower() for word in words}:
+            raise BackendError(
+                f'the option {option!r} looks like a secret, and everybody can read options; '
+                'put it into the environment of the process and let the backend read it there'
+            )
 
 
 def _check_options(name: str, make: Callable[..., Any], options: dict[str, Any]) -> None:
