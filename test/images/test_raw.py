@@ -1,19 +1,16 @@
-"""`images`: every encoding, against plain numpy and against cv_bridge."""
+"""Raw images: every encoding, against plain numpy and against cv_bridge."""
 
 import array
-import io
-import struct
 from types import SimpleNamespace
-import zlib
 
 import cv2
 import numpy as np
-from PIL import Image as Pillow
 import pytest
 from skimage import data
 
 from vlm_ros import images
 from vlm_ros.errors import ImageError
+from vlm_ros.images import raw
 
 PHOTO = np.ascontiguousarray(data.chelsea()[40:140, 100:250])
 """A cat's face, 150x100."""
@@ -238,8 +235,8 @@ def test_bad_fields(change, message):
 
 @pytest.mark.parametrize('encoding', images.ENCODINGS)
 def test_one_byte_too_few(encoding):
-    channels = images._LAYOUTS[encoding].channels
-    message = fields(np.ones((6, 8, channels), images._LAYOUTS[encoding].dtype), encoding)
+    channels = raw._LAYOUTS[encoding].channels
+    message = fields(np.ones((6, 8, channels), raw._LAYOUTS[encoding].dtype), encoding)
     if encoding in ('nv12', 'nv21'):
         message['height'] = 4
     assert images.decode(**message).shape == (message['height'], 8, 3)
@@ -297,112 +294,6 @@ def test_against_cv_bridge(encoding):
             f'this cv_bridge cannot read {encoding} under OpenCV {cv2.__version__}: {error}'
         )
     np.testing.assert_array_equal(images.decode(**message), expected)
-
-
-# Compressed pictures
-
-
-def picture(image, extension='.png', *options):
-    return cv2.imencode(extension, image[..., ::-1] if image.ndim == 3 else image, options)[
-        1
-    ].tobytes()
-
-
-@pytest.mark.parametrize('extension', ['.png', '.bmp', '.tiff'])
-def test_lossless_pictures(extension):
-    image = images.decode_compressed(picture(PHOTO, extension))
-    assert image.flags.c_contiguous
-    np.testing.assert_array_equal(image, PHOTO)
-
-
-@pytest.mark.parametrize('extension', ['.jpg', '.webp'])
-def test_lossy_pictures(extension):
-    image = images.decode_compressed(array.array('B', picture(PHOTO, extension)))
-    assert np.abs(image.astype(int) - PHOTO).mean() < 4
-
-
-def test_gray_deep_and_transparent_pictures():
-    expected = as_rgb(gray(PHOTO))
-    np.testing.assert_array_equal(images.decode_compressed(picture(gray(PHOTO))), expected)
-    deep = images.decode_compressed(picture(gray(WIDE)))
-    assert np.abs(deep.astype(int) - expected).max() <= 1
-    transparent = io.BytesIO()
-    Pillow.fromarray(with_alpha(PHOTO)).save(transparent, 'png')
-    np.testing.assert_array_equal(images.decode_compressed(transparent.getvalue()), PHOTO)
-
-
-@pytest.mark.parametrize(('orientation', 'turns'), [(1, 0), (3, 2), (6, 3), (8, 1)])
-def test_exif_orientation_is_applied(orientation, turns):
-    photo = Pillow.fromarray(PHOTO)
-    exif = photo.getexif()
-    exif[0x0112] = orientation
-    stored = io.BytesIO()
-    photo.save(stored, 'jpeg', quality=95, exif=exif)
-    image = images.decode_compressed(stored.getvalue())
-    turned = np.rot90(PHOTO, turns)
-    assert image.shape == turned.shape
-    assert np.abs(image.astype(int) - turned).mean() < 4
-
-
-@pytest.mark.parametrize('extension', ['.jpg', '.png', '.webp', '.bmp', '.tiff'])
-@pytest.mark.parametrize('share', [0.99, 0.5, 0.02])
-@pytest.mark.filterwarnings('ignore:Corrupt EXIF data')
-def test_truncated_pictures(extension, share):
-    whole = picture(PHOTO, extension)
-    with pytest.raises(ImageError, match=r'truncated or damaged|no picture of a known format'):
-        images.decode_compressed(whole[: int(len(whole) * share)])
-
-
-def test_a_truncated_jpeg_is_found_out_behind_its_thumbnail():
-    def segment(marker, content):
-        return marker + struct.pack('>H', len(content) + 2) + content
-
-    whole = picture(PHOTO, '.jpg')
-    thumbnail = picture(PHOTO[::5, ::5], '.jpg')
-    whole = whole[:2] + segment(b'\xff\xe1', b'Exif\0\0' + thumbnail) + b'\xff' + whole[2:]
-    assert images.decode_compressed(whole).shape == PHOTO.shape
-    with pytest.raises(ImageError, match='truncated or damaged'):
-        images.decode_compressed(whole[:-100])
-
-
-def png_header(width, height):
-    """Return a PNG that claims a size and holds next to nothing."""
-
-    def chunk(name, content):
-        body = name + content
-        return struct.pack('>I', len(content)) + body + struct.pack('>I', zlib.crc32(body))
-
-    header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
-    return (
-        b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
-        + chunk(b'IDAT', zlib.compress(b'\0' * 100)) + chunk(b'IEND', b'')
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize('size', [(8001, 8000), (10_000, 10_000), (100_000, 100_000)])
-@pytest.mark.filterwarnings('ignore::PIL.Image.DecompressionBombWarning')
-def test_absurd_sizes_are_refused_before_decoding(size, monkeypatch):
-    monkeypatch.setattr(cv2, 'imdecode', None)
-    with pytest.raises(ImageError, match='more than 64 megapixels'):
-        images.decode_compressed(png_header(*size))
-
-
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [
-        (b'', 'the picture is empty'),
-        (
-            b'hello, world',
-            "the 12 bytes are no picture of a known format (they start b'hello, w')",
-        ),
-        (bytes(1000), 'no picture of a known format'),
-    ],
-)
-def test_no_pictures(content, message):
-    with pytest.raises(ImageError) as caught:
-        images.decode_compressed(content)
-    assert message in str(caught.value)
-    assert '\n' not in str(caught.value)
 
 
 # Encoding

@@ -1,17 +1,13 @@
-"""Between image buffers and the one image value: `(H, W, 3)` uint8 RGB, C-contiguous.
+"""Rows of pixels to RGB and back, in the encodings of `sensor_msgs/image_encodings.hpp`.
 
-`decode` reads the raw fields of a `sensor_msgs/Image`, `decode_compressed` a JPEG, PNG or other
-picture file, `encode` fills a message. The encodings are those of
-`sensor_msgs/image_encodings.hpp`. All but a few odd ones are read here with OpenCV, Bayer and
-YUV included, because the cv_bridge that the Python package index has reads no YUV, ignores
-`step` and takes colour images wrongly under OpenCV 5.
+All but a few odd ones are read here with OpenCV, Bayer and YUV included, because the cv_bridge
+that the Python package index has reads no YUV, ignores `step` and takes colour images wrongly
+under OpenCV 5.
 """
 
 from collections.abc import Callable
-import contextlib
 from dataclasses import dataclass
 import difflib
-import io
 import sys
 from typing import Any
 
@@ -142,7 +138,7 @@ def decode(
             sizes say, there are no pixels or more than `MAX_PIXELS`, a row does not fit into
             `step`, or no pixel of a depth image is valid.
     """
-    _check_size(width, height)
+    check_size(width, height)
     layout = _LAYOUTS.get(encoding)
     if layout is None:
         return _decode_otherwise(encoding, width, height, fallback)
@@ -154,39 +150,30 @@ def decode(
         pixels = pixels.view(pixels.dtype.newbyteorder()).astype(pixels.dtype)
     elif not pixels.flags.aligned:
         pixels = pixels.copy()
-    if layout.is_depth:
-        pixels = _stretch(pixels, width, height, encoding)
-    elif pixels.dtype == np.uint16:
-        pixels = np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257))
-    if layout.conversion is None:
-        return np.ascontiguousarray(pixels)
-    return np.asarray(cv2.cvtColor(pixels, layout.conversion), np.uint8)
+    return _to_rgb(pixels, layout, encoding)
 
 
-def decode_compressed(data: Buffer) -> Image:
-    """Return the image that a picture file, or a `sensor_msgs/CompressedImage`, holds.
+def matches(pixels: npt.NDArray[Any], encoding: str) -> bool:
+    """Whether decoded pixels have the type and the channels of an encoding."""
+    layout = _LAYOUTS[encoding]
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    return pixels.dtype == layout.dtype and channels == layout.channels
 
-    JPEG, PNG, WebP, BMP, TIFF and what else both Pillow and OpenCV know. The EXIF orientation is
-    applied, alpha is dropped, more than 8 bits are scaled down.
 
-    Returns:
-        `(H, W, 3)` uint8 RGB, C-contiguous.
+def to_rgb(pixels: npt.NDArray[Any], encoding: str) -> Image:
+    """Return pixels as `decode` does.
+
+    Args:
+        pixels: `(H, W)` or `(H, W, channels)` of the encoding's own type, aligned.
+        encoding: One of `ENCODINGS`, not a planar one.
 
     Raises:
-        ImageError: Not a picture, a truncated or damaged one, or one of more than `MAX_PIXELS`;
-            the size is taken from the header, before any pixel is decoded.
+        ImageError: There are too few pixels for the encoding, or none of a depth image is valid.
     """
-    content = bytes(_bytes_of(data))
-    _check_size(*_size_in_header(content))
-    bgr = None
-    if _has_an_end(content):
-        with contextlib.suppress(cv2.error):
-            bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ImageError(
-            f'the picture cannot be decoded: its {len(content)} bytes are truncated or damaged'
-        )
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), np.uint8)
+    layout = _LAYOUTS[encoding]
+    height, width = pixels.shape[:2]
+    _check_layout(layout, width, height, encoding)
+    return _to_rgb(pixels, layout, encoding)
 
 
 def encode(image: Image, encoding: str = 'rgb8') -> memoryview:
@@ -231,7 +218,8 @@ def _decode_otherwise(
     return image
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Raise `ImageError` unless there are pixels and not more than `MAX_PIXELS`."""
     if width <= 0 or height <= 0:
         raise ImageError(f'the image has no pixels: it is {width}x{height}')
     if width * height > MAX_PIXELS:
@@ -253,7 +241,7 @@ def _pixels(
     data: Buffer, layout: _Layout, width: int, height: int, encoding: str, step: int
 ) -> npt.NDArray[Any]:
     """View `data` as `(rows, width, channels)`, without the last axis where it would be 1."""
-    buffer = _bytes_of(data)
+    buffer = bytes_of(data)
     item = np.dtype(layout.dtype).itemsize
     row = width * layout.channels * item
     if step < row:
@@ -274,7 +262,8 @@ def _pixels(
     return pixels[..., 0] if layout.channels == 1 else pixels
 
 
-def _bytes_of(data: Buffer) -> memoryview:
+def bytes_of(data: Buffer) -> memoryview:
+    """View a contiguous buffer as bytes; raises `ImageError` for anything else."""
     try:
         view = memoryview(data)
         # A view of nothing cannot be cast.
@@ -285,49 +274,20 @@ def _bytes_of(data: Buffer) -> memoryview:
         ) from error
 
 
-def _stretch(depth: npt.NDArray[Any], width: int, height: int, encoding: str) -> npt.NDArray[Any]:
+def _to_rgb(pixels: npt.NDArray[Any], layout: _Layout, encoding: str) -> Image:
+    if layout.is_depth:
+        pixels = _stretch(pixels, encoding)
+    elif pixels.dtype == np.uint16:
+        pixels = np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257))
+    if layout.conversion is None:
+        return np.ascontiguousarray(pixels)
+    return np.asarray(cv2.cvtColor(pixels, layout.conversion), np.uint8)
+
+
+def _stretch(depth: npt.NDArray[Any], encoding: str) -> npt.NDArray[Any]:
     valid = np.isfinite(depth) if depth.dtype.kind == 'f' else depth != 0
     if not valid.any():
+        height, width = depth.shape
         raise ImageError(f'the {width}x{height} {encoding} image has no valid pixel to show')
     black = np.zeros(depth.shape, np.uint8)
     return cv2.normalize(depth, black, 1, 255, cv2.NORM_MINMAX, cv2.CV_8U, valid.view(np.uint8))
-
-
-def _size_in_header(content: bytes) -> tuple[int, int]:
-    from PIL import Image as Pillow  # here, because raw images never need it
-
-    if not content:
-        raise ImageError('the picture is empty: it has no bytes')
-    try:
-        with Pillow.open(io.BytesIO(content)) as header:
-            width, height = header.size
-            return int(width), int(height)
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
-        raise ImageError(
-            f'the image has more than {MAX_PIXELS // 1_000_000} megapixels'
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ImageError(
-            f'the {len(content)} bytes are no picture of a known format '
-            f'(they start {content[:8]!r})'
-        ) from error
-
-
-def _has_an_end(content: bytes) -> bool:
-    """Whether a JPEG has its end marker; True for other formats.
-
-    OpenCV 4.6, which Ubuntu 24.04 has, fills the missing part of a truncated JPEG with grey and
-    says nothing, and half a frame must not pass for a frame. The marker is looked for behind the
-    start of the scan, since the thumbnail in the EXIF block has one of its own.
-    """
-    if not content.startswith(b'\xff\xd8'):
-        return True
-    position = 2
-    while content[position : position + 1] == b'\xff' and position + 4 <= len(content):
-        marker = content[position + 1]
-        if marker == 0xDA:
-            return content.rfind(b'\xff\xd9') > position
-        # Padding between segments is one more 0xFF; segments say their length.
-        length = int.from_bytes(content[position + 2 : position + 4], 'big')
-        position += 1 if marker == 0xFF else 2 + length
-    return False
