@@ -208,6 +208,41 @@ def test_a_verdict_without_a_look_is_unknown():
         Verdict(Truth.FALSE, status=Status.NOT_IN_VIEW)
 
 
+# Boxes of a reduced image
+
+
+def test_boxes_are_scaled_to_the_source_image():
+    found = three(unrecognized=['wug'])
+    scaled = found.scaled(4, 2.5)
+    np.testing.assert_array_equal(
+        scaled.xyxy, [[0, 0, 40, 25], [20, 12.5, 36, 22.5], [4, 5, 4, 5]]
+    )
+    assert scaled.xyxy.dtype == np.float32
+    np.testing.assert_array_equal(scaled.scores, found.scores)
+    assert (scaled.labels, scaled.unrecognized) == (found.labels, ('wug',))
+    assert Detections().scaled(2, 2).xyxy.shape == (0, 4)
+
+
+def test_what_holds_boxes_is_scaled_with_all_else_as_it_was():
+    groundings = PhraseGroundings(
+        'see a cat', three(), (PhraseGrounding('a cat', (4, 9), (0,), (0.5,)),)
+    )
+    answer = Answer(Status.OK, 'yes', 0.7, three())
+    verdict = Verdict(Truth.TRUE, 0.6, three())
+    scaled = groundings.scaled(2, 3)
+    np.testing.assert_array_equal(scaled.detections.xyxy, three().scaled(2, 3).xyxy)
+    assert replace(scaled, detections=groundings.detections) == groundings
+    for value in (answer, verdict):
+        scaled = value.scaled(2, 3)
+        np.testing.assert_array_equal(scaled.evidence.xyxy, three().scaled(2, 3).xyxy)
+        assert replace(scaled, evidence=value.evidence) == value
+    for value in (three(), groundings, answer, verdict):
+        assert value.scaled(1, 1.0) is value
+        assert value.scaled(1, 2) is not value
+    caption = Caption('a cat', 0.5)
+    assert caption.scaled(2, 3) is caption
+
+
 def test_provenance_starts_unknown():
     provenance = Provenance()
     assert provenance.stamp_ns is None

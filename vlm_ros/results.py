@@ -141,6 +141,12 @@ class Detections:
         """Return the detections of one name."""
         return self[np.array([name == label for name in self.labels], bool)]
 
+    def scaled(self, x: float, y: float) -> 'Detections':
+        """Return the boxes of an image `x` times as wide and `y` times as high."""
+        if x == y == 1:
+            return self
+        return replace(self, xyxy=self.xyxy * np.array([x, y, x, y], np.float32))
+
 
 @dataclass(frozen=True)
 class PhraseGrounding:
@@ -199,6 +205,12 @@ class PhraseGroundings:
         """The message of the detections."""
         return self.detections.message
 
+    def scaled(self, x: float, y: float) -> 'PhraseGroundings':
+        """Return the boxes of an image `x` times as wide and `y` times as high."""
+        if x == y == 1:
+            return self
+        return replace(self, detections=self.detections.scaled(x, y))
+
 
 @dataclass(frozen=True)
 class Caption:
@@ -216,6 +228,10 @@ class Caption:
         _frozen_scores([self.score], 1)
         if not self.text:
             raise ValueError('a caption needs a text')
+
+    def scaled(self, x: float, y: float) -> 'Caption':
+        """Return the caption, which has no boxes."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -243,6 +259,12 @@ class Answer:
         if self.status is not Status.OK and not self.message:
             raise ValueError(f'an answer with status {self.status.name} must say why')
 
+    def scaled(self, x: float, y: float) -> 'Answer':
+        """Return the boxes of an image `x` times as wide and `y` times as high."""
+        if x == y == 1:
+            return self
+        return replace(self, evidence=self.evidence.scaled(x, y))
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -258,6 +280,12 @@ class Verdict:
         _frozen_scores([self.confidence], 1)
         if self.status is not Status.OK and self.truth is not Truth.UNKNOWN:
             raise ValueError(f'a {self.truth.name} verdict with status {self.status.name}')
+
+    def scaled(self, x: float, y: float) -> 'Verdict':
+        """Return the boxes of an image `x` times as wide and `y` times as high."""
+        if x == y == 1:
+            return self
+        return replace(self, evidence=self.evidence.scaled(x, y))
 
 
 def _frozen(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> FloatArray:
