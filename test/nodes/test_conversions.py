@@ -94,6 +94,20 @@ def test_an_image_that_is_not_contiguous_can_be_published():
     )
 
 
+def test_the_format_and_the_size_that_is_enough_are_heeded():
+    image = (
+        np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    )
+    msg = CompressedImage(format='bgr8; jpeg compressed rgb8')
+    msg.data.frombytes(cv2.imencode('.jpg', image)[1].tobytes())
+    back = conversions.msg_to_image(msg)
+    assert back.shape == image.shape
+    assert np.abs(back.astype(int) - image).mean() < 30
+    assert conversions.msg_to_image(msg, 40).shape == (40, 56, 3)
+    raw = conversions.image_to_msg(image, HEADER)
+    assert conversions.msg_to_image(raw, 40).shape == image.shape
+
+
 def test_rare_encodings_go_through_cv_bridge(monkeypatch):
     data = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
     msg = Image(height=6, width=8, step=24, encoding='8SC3')

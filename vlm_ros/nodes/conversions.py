@@ -50,14 +50,18 @@ def duration_to_seconds(duration: Duration) -> float | None:
     return None if duration.sec < 0 else duration.sec + duration.nanosec * 1e-9
 
 
-def msg_to_image(msg: Image | CompressedImage) -> RgbImage:
+def msg_to_image(msg: Image | CompressedImage, enough_px: int | None = None) -> RgbImage:
     """Return the `(H, W, 3)` uint8 RGB image of a raw or compressed message.
+
+    Args:
+        msg: The message.
+        enough_px: See `decode_compressed`; a raw image is never reduced.
 
     Raises:
         ImageError: The message cannot be read as an image.
     """
     if isinstance(msg, CompressedImage):
-        return images.decode_compressed(msg.data)
+        return images.decode_compressed(msg.data, format=msg.format, enough_px=enough_px)
     return images.decode(
         msg.data,
         width=msg.width,
