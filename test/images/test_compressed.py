@@ -357,6 +357,23 @@ def test_a_png_chunk_that_ends_behind_the_file_is_refused_before_decoding(
         images.decode_compressed(whole[:33] + chunk + whole[33:])
 
 
+def tiled_tiff(side):
+    """Return a grey 48x32 TIFF with tiles of that side."""
+    tags = {256: 48, 257: 32, 258: 8, 259: 1, 262: 1, 277: 1, 322: side, 323: side, 324: 200}
+    tags[325] = side * side
+    entries = b''.join(struct.pack('<HHII', tag, 4, 1, value) for tag, value in tags.items())
+    head = b'II*\0' + struct.pack('<IH', 8, len(tags)) + entries + bytes(4)
+    return head.ljust(200, b'\0') + bytes(min(side * side, 4096)).replace(b'\0', b'\x80')
+
+
+def test_a_tiff_with_a_tile_far_larger_than_itself_is_refused_before_decoding(monkeypatch):
+    image = images.decode_compressed(tiled_tiff(64))
+    np.testing.assert_array_equal(image, np.full((32, 48, 3), 128))
+    monkeypatch.setattr(cv2, 'imdecode', None)
+    with pytest.raises(ImageError, match='truncated or damaged'):
+        images.decode_compressed(tiled_tiff(16_000))
+
+
 def test_an_animation_is_its_first_picture():
     frames = [Pillow.fromarray(PHOTO), Pillow.fromarray(PHOTO[::-1])]
     stored = io.BytesIO()

@@ -16,6 +16,10 @@ _JPEG_SIGNATURE = b'\xff\xd8\xff'
 _OTHER_FORMATS = ('WEBP', 'BMP', 'TIFF', 'PPM')
 """Pillow's names of what is read besides."""
 
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+_MAX_SPARE_TILE = 1024 * 1024
+"""Pixels. A tile may be larger than the TIFF it is in, as sizes of tiles are multiples of 16."""
+
 _MAX_SCANS = 100
 """A progressive JPEG has about ten; each goes over the whole image and may take a few bytes."""
 
@@ -141,7 +145,9 @@ def _read_other(content: memoryview) -> Header:
 
     try:
         with Pillow.open(io.BytesIO(content), formats=_OTHER_FORMATS) as picture:
-            return Header(*picture.size)
+            header = Header(*picture.size)
+            tags = getattr(picture, 'tag_v2', {})
+            tile = int(tags.get(_TILE_WIDTH, 0)) * int(tags.get(_TILE_LENGTH, 0))
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise ImageError(
             f'the image has more than {MAX_PIXELS // 1_000_000} megapixels'
@@ -151,3 +157,7 @@ def _read_other(content: memoryview) -> Header:
             f'the {len(content)} bytes are no picture of a known format '
             f'(they start {bytes(content[:8])!r})'
         ) from error
+    # OpenCV allocates a whole tile, up to 1 GiB of it, however small the image.
+    if tile > max(header.width * header.height, _MAX_SPARE_TILE):
+        raise damaged(content)
+    return header
