@@ -36,11 +36,29 @@ class Ticket:
     ) -> None:
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._cancelled = threading.Event()
+        self._reason = ''
         self._on_partial = on_partial
 
-    def cancel(self) -> None:
-        """Take the work back; it ends at its next `check()`."""
+    def cancel(self, reason: str = 'the caller cancelled the request') -> None:
+        """Take the work back; it ends at its next `check()`, with the reason as its message."""
+        if not self._cancelled.is_set():
+            self._reason = reason
         self._cancelled.set()
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When the work is no longer wanted, in seconds of the monotonic clock; None for never."""
+        return self._deadline
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the caller took the work back."""
+        return self._cancelled.is_set()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether `check()` would raise."""
+        return self.is_cancelled or self.remaining_s == 0
 
     @property
     def remaining_s(self) -> float | None:
@@ -57,7 +75,7 @@ class Ticket:
             DeadlineExceeded: The deadline has passed.
         """
         if self._cancelled.is_set():
-            raise WorkCancelled('the caller cancelled the request')
+            raise WorkCancelled(self._reason)
         if self._deadline is not None and time.monotonic() >= self._deadline:
             raise DeadlineExceeded('the deadline passed before the work was done')
 
@@ -92,8 +110,9 @@ class Model(Protocol):
     def close(self) -> None:
         """Free the weights; the model is not used afterwards. May be called twice."""
 
-    # A model may also say `enough_px`: the shorter side, in pixels, beyond which a larger image
-    # shows it nothing more. Compressed images are then decoded no larger than needed.
+    # A model may also have two attributes. `enough_px` is the shorter side, in pixels, beyond
+    # which a larger image shows it nothing more: compressed images are then decoded no larger.
+    # `needs_warm_up = False` says that its first call takes no longer than others.
 
 
 @runtime_checkable

@@ -359,7 +359,7 @@ def test_a_backend_that_cannot_do_the_task(capsys, monkeypatch):
 
 
 def test_a_model_that_fails(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(backends, 'load', lambda *_, **__: FakeBackend(fail_every=3))
+    monkeypatch.setattr(backends, 'load', lambda *_, **__: FakeBackend(script='ok ok fail'))
     status, lines, err = run(
         capsys, 'detect', 'sample:', '--vocabulary', 'a', '--json', '--save', tmp_path
     )

@@ -17,7 +17,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from vlm_ros.nodes.conversions import image_to_msg
-from vlm_ros.nodes.process import Shared
+from vlm_ros.nodes.managed import ManagedNode
+from vlm_ros.nodes.process import spin
+from vlm_ros.nodes.shared import Shared
 
 TIMEOUT_S = 20.0
 HERE = Path(__file__).parent
@@ -39,8 +41,19 @@ class Graph:
         self._thread: threading.Thread | None = None
         self._client_context: rclpy.Context | None = None
 
-    def start(self, *make_nodes: Callable[[Shared], Node], **parameters: dict[str, str]) -> None:
-        """Start nodes; `parameters` are YAML texts by node name, then by parameter name."""
+    def start(
+        self,
+        *make_nodes: Callable[[Shared], Node],
+        active: bool = True,
+        **parameters: dict[str, str],
+    ) -> None:
+        """Start nodes.
+
+        Args:
+            make_nodes: Make them.
+            active: Wait until all that are managed are active.
+            parameters: YAML texts by node name, then by parameter name.
+        """
         args = ['--ros-args']
         for node, values in parameters.items():
             for name, value in values.items():
@@ -59,10 +72,13 @@ class Graph:
         self._client_executor = SingleThreadedExecutor(context=self._client_context)
         self._client_executor.add_node(self.client)
         self._images: Any = None
+        if active:
+            managed = [node for node in self.nodes if isinstance(node, ManagedNode)]
+            self.spin_until(lambda: all(node.is_active for node in managed), 'being active')
 
     def _spin(self) -> None:
         with contextlib.suppress(rclpy.executors.ExternalShutdownException):
-            self._executor.spin()
+            spin(self._executor)
 
     def stop(self) -> None:
         """End everything."""

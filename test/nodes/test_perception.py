@@ -88,7 +88,7 @@ def test_sigint_ends_it_within_two_seconds(perception, delay_s):
 
 
 def test_sigint_ends_it_while_the_model_hangs(graph, perception):
-    process = perception(*FAKE, '-p', 'backend_options:=hang=true')
+    process = perception(*FAKE, '-p', 'backend_options:=script=hang')
     graph.start()
     graph.spin_until(lambda: graph.client.get_publishers_info_by_topic('/detections'))
     graph.spin_for(1.0)

@@ -29,9 +29,19 @@ class Silent(Ticket):
         super().__init__()
         self._ticket = ticket
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str = 'the caller cancelled the request') -> None:
         """Take the work back."""
-        self._ticket.cancel()
+        self._ticket.cancel(reason)
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When the work is no longer wanted."""
+        return self._ticket.deadline_s
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the caller took the work back."""
+        return self._ticket.is_cancelled
 
     @property
     def remaining_s(self) -> float | None:

@@ -1,30 +1,60 @@
-"""The `captioner` node: a sentence about the newest image, now and then."""
+"""The `captioner` node: a sentence about the newest image of each camera, now and then."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+import threading
+from typing import Any
 
-from rclpy.node import Node
-
+from vlm_ros import results
+from vlm_ros.health import Report, stream_report, StreamLimits, StreamMeter
 from vlm_ros.nodes import conversions
+from vlm_ros.nodes.cameras import topic_of
 from vlm_ros.nodes.image_feed import Frame
-from vlm_ros.nodes.looking import look
-from vlm_ros.nodes.parameters import ModelParameters, parameter, Parameters
-from vlm_ros.nodes.process import run, Shared, until_shutdown
+from vlm_ros.nodes.looking import Look, look, source_of, WARM_UP_IMAGE
+from vlm_ros.nodes.model_node import ModelNode, ModelNodeParameters
+from vlm_ros.nodes.parameters import parameter
+from vlm_ros.nodes.process import run, until_shutdown
+from vlm_ros.nodes.shared import Shared
 from vlm_ros.results import Provenance
+from vlm_ros.runtime.turns import Consumer
+from vlm_ros.tasks import Ticket
 from vlm_ros_interfaces.msg import Caption
+
+_PERIODS = 10
+"""The health of a stream is judged over the time of so many captions."""
 
 
 @dataclass(frozen=True)
-class CaptionerParameters(ModelParameters):
+class CaptionerParameters(ModelNodeParameters):
     """Parameters of the `captioner` node."""
 
     prompt: str = parameter('', 'What the caption should be about, where the model takes one.')
     max_rate_hz: float = parameter(
-        1.0, 'Caption at most so many images a second.', bounds=(0.001, 1000.0)
+        1.0, 'Caption at most so many images of a camera a second.', bounds=(0.001, 1000.0)
+    )
+    max_image_age_s: float = parameter(
+        5.0, 'Warn on /diagnostics once the images are older.', bounds=(0.1, 3600.0)
     )
 
 
-class CaptionerNode(Node):
-    """Publishes a caption of the newest image.
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A camera's frame."""
+
+    camera: str
+    frame: Frame
+
+    @property
+    def provenance(self) -> Provenance:
+        """What is known before anybody looked."""
+        return source_of(self.frame, Provenance(camera=self.camera))
+
+
+class CaptionerNode(ModelNode[CaptionerParameters]):
+    """Publishes a caption of each camera's newest image.
+
+    With the parameter `cameras`, each name below begins with a camera's and a slash.
 
     ROS Parameters: see `CaptionerParameters`.
 
@@ -33,38 +63,108 @@ class CaptionerNode(Node):
 
     ROS Publishers:
         * **caption** (vlm_ros_interfaces/Caption): the caption, or a status that says why not.
+        * **/diagnostics** (diagnostic_msgs/DiagnosticArray).
     """
 
     def __init__(self, shared: Shared) -> None:
-        super().__init__('captioner')
-        self._settings = Parameters(self, CaptionerParameters)
-        given = self._settings.values
-        self._next_s = 0.0
-        self._captions = self.create_publisher(Caption, 'caption', 10)
-        self._worker = shared.model(given)
-        shared.feed(self).add_listener(self._on_frame)
+        super().__init__('captioner', CaptionerParameters, shared, ('caption',))
+        self._next_s = dict.fromkeys(self.feeds, 0.0)
+        self._meters: dict[str, StreamMeter] = {}
+        self._captions = {
+            camera: self.create_publisher(Caption, topic_of(camera, 'caption'), 10)
+            for camera in self.feeds
+        }
+        self._listeners = {camera: partial(self._on_frame, camera) for camera in self.feeds}
+        self._consumer = Consumer(self._look, self._failed, self._publish)
+        self._publishing = threading.Lock()
+        self._publishes = False
 
-    def _on_frame(self, frame: Frame) -> None:
-        if frame.received_s >= self._next_s:
-            self._next_s = frame.received_s + 1.0 / self._settings.values.max_rate_hz
-            self._worker.offer(self.get_fully_qualified_name(), lambda: self._look(frame))
+    def warm_up(self, model: Any) -> None:
+        """Caption once."""
+        model.caption(WARM_UP_IMAGE)
 
-    def _look(self, frame: Frame) -> None:
-        """Look at one frame; runs on the worker's thread."""
-        values = self._settings.values
-        seen = look(
-            self._worker,
-            frame,
-            ('caption',),
-            lambda model, image: model.caption(image, prompt=values.prompt),
-            Provenance(camera=values.camera),
-        )
-        provenance = conversions.published_at(seen.provenance, self.get_clock().now().nanoseconds)
-        with until_shutdown(self):
+    async def activate(self) -> None:
+        """Look at images from now on."""
+        window_s = max(10.0, _PERIODS / self.settings.values.max_rate_hz)
+        self._meters = {camera: StreamMeter(window_s) for camera in self.feeds}
+        self._publishes = True
+        for camera, feed in self.feeds.items():
+            feed.add_listener(self._listeners[camera])
+
+    async def deactivate(self) -> None:
+        """Look at no more images; nothing is published once this has ended."""
+        for camera, feed in self.feeds.items():
+            feed.remove_listener(self._listeners[camera])
+            self.worker.withdraw(self._stream(camera))
+        with self._publishing:
+            self._publishes = False
+
+    def stream_reports(self) -> Sequence[Report]:
+        """Judge each camera's stream."""
+        limits = StreamLimits(self.settings.values.max_image_age_s)
+        return [
+            stream_report(
+                camera or 'camera',
+                self._meters[camera].snapshot(),
+                limits,
+                feed.silence(),
+                hardware_id=camera or feed.topic,
+            )
+            for camera, feed in self.feeds.items()
+        ]
+
+    def _stream(self, camera: str) -> str:
+        return f'{self.get_fully_qualified_name()} {camera}'
+
+    def _on_frame(self, camera: str, frame: Frame) -> None:
+        meter = self._meters[camera]
+        meter.receive()
+        if frame.received_s < self._next_s[camera]:
+            meter.drop()
+            return
+        self._next_s[camera] = frame.received_s + 1.0 / self.settings.values.max_rate_hz
+        job = _Job(camera, frame)
+        meter.drop(int(self.worker.offer(self._stream(camera), job, self._consumer)))
+
+    def _look(
+        self, jobs: Sequence[_Job], ticket: Ticket
+    ) -> list[tuple[_Job, Look[results.Caption]]]:
+        """Look at frames; runs on the worker's thread."""
+        prompt = self.settings.values.prompt
+        return [
+            (
+                job,
+                look(
+                    self.worker,
+                    job.frame,
+                    ('caption',),
+                    lambda model, view: model.caption(view.image, prompt=prompt, ticket=ticket),
+                    job.provenance,
+                ),
+            )
+            for job in jobs
+        ]
+
+    def _failed(self, job: _Job, error: Exception) -> tuple[_Job, Look[results.Caption]]:
+        return job, Look.failed(error, job.provenance)
+
+    def _publish(self, result: tuple[_Job, Look[results.Caption]]) -> None:
+        """Publish what came of a frame; runs on the worker's thread."""
+        job, seen = result
+        published = conversions.published_at(seen.provenance, self.get_clock().now().nanoseconds)
+        with self._publishing, until_shutdown(self):
+            if not self._publishes:
+                return
+            self._meters[job.camera].process(
+                failed=seen.result is None,
+                inference_s=published.inference_time_s,
+                age_s=published.age_s,
+                failure=seen.message,
+            )
             if seen.result is None:
                 self.get_logger().error(seen.message, throttle_duration_sec=5.0)
-            self._captions.publish(
-                conversions.caption_to_msg(seen.result, seen.status, seen.message, provenance)
+            self._captions[job.camera].publish(
+                conversions.caption_to_msg(seen.result, seen.status, seen.message, published)
             )
 
 

@@ -1,28 +1,33 @@
-"""The `detector` node: what the vocabulary names, found in the newest image."""
+"""The `detector` node: what the vocabulary names, found in the newest image of each camera."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-import time
+import threading
+from typing import Any
 
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from vlm_ros.nodes import conversions
+from vlm_ros.errors import VlmRosError
+from vlm_ros.health import Report, stream_report, StreamLimits
+from vlm_ros.nodes.detector_camera import DetectorCamera
 from vlm_ros.nodes.image_feed import Frame
-from vlm_ros.nodes.looking import look, warm_up
-from vlm_ros.nodes.parameters import ModelParameters, parameter, Parameters
-from vlm_ros.nodes.process import run, Shared, until_shutdown
+from vlm_ros.nodes.looking import Look, source_of, view_for, WARM_UP_IMAGE
+from vlm_ros.nodes.model_node import ModelNode, ModelNodeParameters
+from vlm_ros.nodes.parameters import parameter
+from vlm_ros.nodes.process import run
+from vlm_ros.nodes.shared import Shared
 from vlm_ros.phrases import Vocabulary
-from vlm_ros.results import Provenance, Status
-from vlm_ros_interfaces.msg import PerceptionStatus
+from vlm_ros.results import Detections, Provenance, Status
+from vlm_ros.runtime import batching
+from vlm_ros.runtime.turns import Consumer
+from vlm_ros.tasks import Ticket
 from vlm_ros_interfaces.srv import SetVocabulary
 
 _HEARTBEAT_S = 1.0
 
 
 @dataclass(frozen=True)
-class DetectorParameters(ModelParameters):
+class DetectorParameters(ModelNodeParameters):
     """Parameters of the `detector` node."""
 
     vocabulary: tuple[str, ...] = parameter(
@@ -34,20 +39,53 @@ class DetectorParameters(ModelParameters):
         0.0, "Leave out what scores less; 0 for the model's own threshold.", bounds=(0.0, 1.0)
     )
     max_detections: int = parameter(100, 'Publish at most so many, best first.', bounds=(1, 10000))
+    max_rate_hz: float = parameter(
+        0.0, 'Look at no more images of a camera a second; 0 for all it can.', bounds=(0.0, 1000.0)
+    )
     max_image_age_s: float = parameter(
         2.0,
         'Report STALE once the newest image is older than so many seconds.',
         bounds=(0.1, 3600.0),
     )
+    warn_dropped_fraction: float = parameter(
+        1.0,
+        'Warn on /diagnostics when a larger part of the images is dropped; 1 for never.',
+        bounds=(0.0, 1.0),
+    )
+    warn_rate_hz: float = parameter(
+        0.0,
+        'Warn on /diagnostics when fewer images a second are looked at; 0 for never.',
+        bounds=(0.0, 1000.0),
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         Vocabulary(self.vocabulary)
 
 
-class DetectorNode(Node):
-    """Publishes the named boxes of the newest image.
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A camera's frame with the settings of the moment it came: no result mixes two."""
 
-    ROS Parameters: see `DetectorParameters`.
+    camera: DetectorCamera
+    frame: Frame
+    vocabulary: Vocabulary
+
+    @property
+    def provenance(self) -> Provenance:
+        """What is known before anybody looked."""
+        return source_of(
+            self.frame,
+            Provenance(camera=self.camera.name, vocabulary_id=self.vocabulary.vocabulary_id),
+        )
+
+
+class DetectorNode(ModelNode[DetectorParameters]):
+    """Publishes the named boxes of each camera's newest image.
+
+    With the parameter `cameras`, each name below begins with a camera's and a slash.
+
+    ROS Parameters: see `DetectorParameters`; `<camera>.vocabulary`, the camera's own names.
 
     ROS Subscriptions:
         * **image** (sensor_msgs/Image or CompressedImage): the camera.
@@ -58,114 +96,131 @@ class DetectorNode(Node):
         * **detections/status** (vlm_ros_interfaces/PerceptionStatus): what became of every image,
           and once a second why there is none.
         * **vocabulary** (vision_msgs/LabelInfo, transient local): the names looked for.
+        * **/diagnostics** (diagnostic_msgs/DiagnosticArray).
 
     ROS Services:
-        * **set_vocabulary** (vlm_ros_interfaces/SetVocabulary): the same as setting the parameter.
+        * **set_vocabulary** (vlm_ros_interfaces/SetVocabulary): the same as setting the parameter;
+          without a camera's name, for all cameras that have no vocabulary of their own.
     """
 
     def __init__(self, shared: Shared) -> None:
-        super().__init__('detector')
-        self._settings = Parameters(self, DetectorParameters, self._on_parameters)
-        given = self._settings.values
-        self._vocabulary = Vocabulary(given.vocabulary)
-        self._processed = self._dropped = 0
-        self._looked_since_heartbeat = False
-        self._detections = self.create_publisher(Detection2DArray, 'detections', 10)
-        self._status = self.create_publisher(PerceptionStatus, 'detections/status', 10)
-        self._labels = self.create_publisher(
-            LabelInfo,
-            'vocabulary',
-            QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
-        )
+        super().__init__('detector', DetectorParameters, shared, ('detect',), self._on_parameters)
+        self._cameras = [DetectorCamera(self, name, feed) for name, feed in self.feeds.items()]
+        self._on_parameters(self.settings.values)
         self.create_service(SetVocabulary, 'set_vocabulary', self._on_set_vocabulary)
-        self._worker = shared.model(given)
-        self._ready = warm_up(
-            self._worker, lambda model, image: model.detect(image, self._vocabulary)
-        )
-        self._feed = shared.feed(self)
-        self._feed.add_listener(self._on_frame)
+        self._consumer = Consumer(self._look, self._failed, self._publish, batches=True)
+        self._publishing = threading.Lock()
+        self._publishes = False
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_HEARTBEAT_S, self._on_heartbeat, clock=clock)
-        self._publish_vocabulary()
 
-    def _on_frame(self, frame: Frame) -> None:
-        self._dropped += self._worker.offer(
-            self.get_fully_qualified_name(), lambda: self._look(frame)
+    def warm_up(self, model: Any) -> None:
+        """Detect once."""
+        model.detect(WARM_UP_IMAGE, self._cameras[0].vocabulary)
+
+    async def activate(self) -> None:
+        """Look at images from now on."""
+        self._publishes = True
+        for camera in self._cameras:
+            camera.start(self._on_frame)
+
+    async def deactivate(self) -> None:
+        """Look at no more images; nothing is published once this has ended."""
+        for camera in self._cameras:
+            camera.stop()
+            self.worker.withdraw(self._stream(camera))
+        with self._publishing:
+            self._publishes = False
+
+    def stream_reports(self) -> Sequence[Report]:
+        """Judge each camera's stream."""
+        values = self.settings.values
+        limits = StreamLimits(
+            values.max_image_age_s, values.warn_dropped_fraction, values.warn_rate_hz
         )
-
-    def _look(self, frame: Frame) -> None:
-        """Look at one frame; runs on the worker's thread."""
-        values, vocabulary = self._settings.values, self._vocabulary
-        seen = look(
-            self._worker,
-            frame,
-            ('detect',),
-            lambda model, image: model.detect(
-                image, vocabulary, score_threshold=values.score_threshold or None
-            ),
-            Provenance(camera=values.camera, vocabulary_id=vocabulary.vocabulary_id),
-        )
-        self._processed += 1
-        self._looked_since_heartbeat = True
-        with until_shutdown(self):
-            if seen.result is None:
-                self.get_logger().error(seen.message, throttle_duration_sec=5.0)
-            else:
-                best = seen.result.best(values.max_detections)
-                self._detections.publish(conversions.detections_to_msg(best, frame.header))
-            self._publish_status(seen.status, seen.message, seen.provenance)
-
-    def _publish_status(self, status: Status, message: str, provenance: Provenance) -> None:
-        now_ns = self.get_clock().now().nanoseconds
-        self._status.publish(
-            PerceptionStatus(
-                header=conversions.provenance_to_header(provenance),
-                status=conversions.status_to_msg(status, message),
-                provenance=conversions.provenance_to_msg(
-                    conversions.published_at(provenance, now_ns)
-                ),
-                frames_received=self._feed.received,
-                frames_processed=self._processed,
-                frames_dropped=self._dropped,
+        return [
+            stream_report(
+                camera.name or 'camera',
+                camera.meter.snapshot(),
+                limits,
+                silence=camera.feed.silence(),
+                hardware_id=camera.name or camera.feed.topic,
             )
+            for camera in self._cameras
+        ]
+
+    def _stream(self, camera: DetectorCamera) -> str:
+        return f'{self.get_fully_qualified_name()} {camera.name}'
+
+    def _on_frame(self, camera: DetectorCamera, frame: Frame) -> None:
+        job = _Job(camera, frame, camera.vocabulary)
+        camera.meter.drop(int(self.worker.offer(self._stream(camera), job, self._consumer)))
+
+    def _look(self, jobs: Sequence[_Job], ticket: Ticket) -> list[tuple[_Job, Look[Detections]]]:
+        """Look at a frame of each of some cameras; runs on the worker's thread."""
+        looks: dict[int, Look[Detections]] = {}
+        views = {}
+        for number, job in enumerate(jobs):
+            try:
+                views[number] = view_for(self.worker.model, job.frame, ('detect',))
+            except Exception as error:  # noqa: BLE001 - a bad frame fails alone
+                looks[number] = Look.failed(error, job.provenance)
+        outcomes = batching.detect(
+            self.worker,
+            [view.image for view in views.values()],
+            [jobs[number].vocabulary for number in views],
+            score_threshold=self.settings.values.score_threshold or None,
+            ticket=ticket,
         )
+        for (number, view), outcome in zip(views.items(), outcomes, strict=True):
+            provenance = replace(
+                jobs[number].provenance,
+                model_id=outcome.model_id,
+                model_revision=outcome.model_revision,
+                inference_time_s=outcome.inference_s,
+            )
+            if isinstance(outcome.result, Exception):
+                looks[number] = Look.failed(outcome.result, provenance)
+            else:
+                found = outcome.result.scaled(*view.scale)
+                looks[number] = Look(found, found.status, found.message, provenance)
+        return [(job, looks[number]) for number, job in enumerate(jobs)]
+
+    def _failed(self, job: _Job, error: Exception) -> tuple[_Job, Look[Detections]]:
+        return job, Look.failed(error, job.provenance)
+
+    def _publish(self, result: tuple[_Job, Look[Detections]]) -> None:
+        """Publish what came of a frame; runs on the worker's thread."""
+        job, seen = result
+        with self._publishing:
+            if self._publishes:
+                job.camera.publish(seen, job.frame, self.settings.values.max_detections)
 
     def _on_heartbeat(self) -> None:
         """Say once a second why there is nothing, so that silence never reads as an empty room."""
-        looked, self._looked_since_heartbeat = self._looked_since_heartbeat, False
-        if looked:
-            return
-        values, frame = self._settings.values, self._feed.newest
-        provenance = conversions.header_to_provenance(frame.header if frame else None)
-        provenance = replace(provenance, camera=values.camera)
-        if not self._ready.done():
-            self._publish_status(Status.FAILED, 'the model is still loading', provenance)
-        elif frame is None:
-            self._publish_status(Status.NO_IMAGE, self._feed.silence(), provenance)
-        elif (silent_s := time.monotonic() - frame.received_s) > values.max_image_age_s:
-            message = f'no image for {silent_s:.1f} s: {self._feed.silence()}'
-            self._publish_status(Status.STALE, message, provenance)
+        for camera in self._cameras:
+            if not self.is_active:
+                camera.publish_status(Status.FAILED, self.why_not_active())
+                continue
+            try:
+                _ = self.worker.model
+            except VlmRosError as error:
+                camera.heartbeat(self.settings.values.max_image_age_s, str(error))
+            else:
+                camera.heartbeat(self.settings.values.max_image_age_s)
 
     def _on_parameters(self, values: DetectorParameters) -> None:
-        self._vocabulary = Vocabulary(values.vocabulary)
-        self._publish_vocabulary()
-
-    def _publish_vocabulary(self) -> None:
-        self._labels.publish(
-            conversions.vocabulary_to_msg(
-                self._vocabulary,
-                self._settings.values.score_threshold,
-                self.get_clock().now().to_msg(),
-            )
-        )
+        for camera in self._cameras:
+            camera.max_rate_hz = values.max_rate_hz
+            camera.use(values.vocabulary, values.score_threshold)
 
     def _on_set_vocabulary(
         self, request: SetVocabulary.Request, response: SetVocabulary.Response
     ) -> SetVocabulary.Response:
-        result = self._settings.set(vocabulary=list(request.vocabulary))
+        result = self.settings.set(vocabulary=list(request.vocabulary))
         response.success = result.successful
         response.message = result.reason
-        response.vocabulary_id = self._vocabulary.vocabulary_id
+        response.vocabulary_id = Vocabulary(self.settings.values.vocabulary).vocabulary_id
         return response
 
 

@@ -1,6 +1,7 @@
 """The `overlay` node: the boxes and the caption drawn into the image they are about."""
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rclpy.node import Node
@@ -8,18 +9,20 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
 from vlm_ros import drawing
-from vlm_ros.errors import VlmRosError
 from vlm_ros.nodes import conversions
+from vlm_ros.nodes.cameras import CameraParameters, topic_of
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.parameters import parameter, Parameters
-from vlm_ros.nodes.process import run, Shared, until_shutdown
+from vlm_ros.nodes.process import run, until_shutdown
+from vlm_ros.nodes.shared import Shared
+from vlm_ros.runtime.turns import Consumer
+from vlm_ros.runtime.worker import Worker
 from vlm_ros.tasks import Ticket
-from vlm_ros.worker import Worker
 from vlm_ros_interfaces.msg import Caption
 
 
 @dataclass(frozen=True)
-class OverlayParameters:
+class OverlayParameters(CameraParameters):
     """Parameters of the `overlay` node."""
 
     history: int = parameter(
@@ -29,10 +32,73 @@ class OverlayParameters:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Detections and the image they are about."""
+
+    frame: Frame
+    detections: Detection2DArray
+    caption: str
+
+
+class _Camera:
+    """One camera's images, and what is known of them."""
+
+    def __init__(self, node: Node, name: str, worker: Worker, history: Callable[[], int]) -> None:
+        self._node = node
+        self._name = name
+        self._worker = worker
+        self._history = history
+        self._frames: OrderedDict[tuple[int, int], Frame] = OrderedDict()
+        self._caption = ''
+        self._overlays = node.create_publisher(Image, topic_of(name, 'overlay'), 1)
+        self._consumer = Consumer(self._draw, lambda job, error: error, self._publish)
+        node.create_subscription(
+            Detection2DArray, topic_of(name, 'detections'), self._on_detections, 10
+        )
+        node.create_subscription(Caption, topic_of(name, 'caption'), self._on_caption, 10)
+
+    def take(self, frame: Frame) -> None:
+        """Keep a frame until its detections come."""
+        self._frames[_key(frame.header.stamp)] = frame
+        while len(self._frames) > self._history():
+            self._frames.popitem(last=False)
+
+    def _on_caption(self, msg: Caption) -> None:
+        self._caption = msg.text
+
+    def _on_detections(self, msg: Detection2DArray) -> None:
+        frame = self._frames.get(_key(msg.header.stamp))
+        if frame is not None and self._overlays.get_subscription_count():
+            self._worker.offer(self._name, _Job(frame, msg, self._caption), self._consumer)
+
+    def _draw(self, jobs: Sequence[_Job], ticket: Ticket) -> list[Image]:
+        """Draw; runs on the worker's thread."""
+        return [
+            conversions.image_to_msg(
+                drawing.draw_detections(
+                    job.frame.image,
+                    conversions.msg_to_detections(job.detections),
+                    caption=job.caption,
+                ),
+                job.frame.header,
+            )
+            for job in jobs
+        ]
+
+    def _publish(self, drawn: Image | Exception) -> None:
+        with until_shutdown(self._node):
+            if isinstance(drawn, Exception):
+                self._node.get_logger().error(f'cannot draw: {drawn}', throttle_duration_sec=5.0)
+            else:
+                self._overlays.publish(drawn)
+
+
 class OverlayNode(Node):
     """Publishes images with what was found in them, never boxes on a newer image than their own.
 
-    Draws only while somebody subscribes.
+    Draws only while somebody subscribes. With the parameter `cameras`, each name below begins with
+    a camera's and a slash.
 
     ROS Parameters: see `OverlayParameters`.
 
@@ -47,44 +113,17 @@ class OverlayNode(Node):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('overlay')
-        self._settings = Parameters(self, OverlayParameters)
-        self._frames: OrderedDict[tuple[int, int], Frame] = OrderedDict()
-        self._caption = ''
-        self._overlays = self.create_publisher(Image, 'overlay', 1)
+        settings = Parameters(self, OverlayParameters)
         self._worker = Worker('overlay')
         self._worker.submit(drawing.preload, Ticket())
-        shared.feed(self).add_listener(self._on_frame)
-        self.create_subscription(Detection2DArray, 'detections', self._on_detections, 10)
-        self.create_subscription(Caption, 'caption', self._on_caption, 10)
+        for name in settings.values.camera_names:
+            camera = _Camera(self, name, self._worker, lambda: settings.values.history)
+            shared.feed(self, topic_of(name, 'image')).add_listener(camera.take)
 
     def destroy_node(self) -> None:
         """Stop drawing and destroy the node."""
         self._worker.close()
         super().destroy_node()
-
-    def _on_frame(self, frame: Frame) -> None:
-        self._frames[_key(frame.header.stamp)] = frame
-        while len(self._frames) > self._settings.values.history:
-            self._frames.popitem(last=False)
-
-    def _on_caption(self, msg: Caption) -> None:
-        self._caption = msg.text
-
-    def _on_detections(self, msg: Detection2DArray) -> None:
-        frame = self._frames.get(_key(msg.header.stamp))
-        if frame is not None and self._overlays.get_subscription_count():
-            self._worker.offer('overlay', lambda: self._draw(frame, msg))
-
-    def _draw(self, frame: Frame, msg: Detection2DArray) -> None:
-        """Draw and publish; runs on the worker's thread."""
-        try:
-            detections = conversions.msg_to_detections(msg)
-            drawn = drawing.draw_detections(frame.image, detections, caption=self._caption)
-        except (VlmRosError, ValueError) as error:
-            self.get_logger().error(f'cannot draw: {error}', throttle_duration_sec=5.0)
-            return
-        with until_shutdown(self):
-            self._overlays.publish(conversions.image_to_msg(drawn, frame.header))
 
 
 def _key(stamp: object) -> tuple[int, int]:

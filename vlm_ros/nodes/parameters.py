@@ -56,15 +56,43 @@ def parameter(
 
 @dataclass(frozen=True)
 class ModelParameters:
-    """The parameters of every node that uses a model."""
+    """The parameters of every node that uses a model; they count when the node is configured."""
 
-    backend: str = parameter('embedded', 'Registered backend name.', read_only=True)
-    model: str = parameter('', "The backend's model id; empty for its own.", read_only=True)
-    device: str = parameter('cpu', 'Where the model runs: cpu, cuda, cuda:1.', read_only=True)
-    backend_options: str = parameter(
-        '', "The backend's own options, as in 'latency_s=0.5,fail_every=3'.", read_only=True
+    backend: str = parameter('embedded', 'Registered backend name. At the next configure.')
+    model: str = parameter('', "The backend's model id; empty for its own. At the next configure.")
+    device: str = parameter(
+        'cpu', 'Where the model runs: cpu, cuda, cuda:1. At the next configure.'
     )
-    camera: str = parameter('', "The camera's name in requests and results.", read_only=True)
+    backend_options: str = parameter(
+        '',
+        "The backend's own options, as in 'threads=1,verbose=true'; no secrets: everybody can "
+        'read parameters. At the next configure.',
+    )
+    fallback: tuple[str, ...] = parameter(
+        (),
+        "Backends to use while the first cannot be, best first, as in 'embedded threads=1'. "
+        'At the next configure.',
+        text_or_list=True,
+    )
+    watchdog_s: float = parameter(
+        30.0,
+        'Seconds a call of the model may take before it is given up and the model replaced. At '
+        'the next configure.',
+        bounds=(0.05, 3600.0),
+    )
+    load_timeout_s: float = parameter(
+        300.0, 'Seconds loading may take. At the next configure.', bounds=(0.1, 86400.0)
+    )
+    max_waiting_requests: int = parameter(
+        16,
+        'Requests that may wait for the model; more are refused at once. At the next configure.',
+        bounds=(1, 1000),
+    )
+    autostart: bool = parameter(
+        True,
+        'Configure and activate the node when it starts; false where a lifecycle manager does.',
+        read_only=True,
+    )
 
 
 class Parameters(Generic[P]):
@@ -77,16 +105,23 @@ class Parameters(Generic[P]):
         cls: A frozen dataclass made of `parameter` fields. Its `__post_init__` may raise
             `InputError`; the change is then refused and the message is the reason.
         on_change: Called with the new values after a change was accepted.
+        prefix: What the parameters' names begin with, such as 'front.'.
 
     Raises:
         InputError: A value given at the start cannot be used.
     """
 
     def __init__(
-        self, node: Node, cls: type[P], on_change: Callable[[P], None] | None = None
+        self,
+        node: Node,
+        cls: type[P],
+        on_change: Callable[[P], None] | None = None,
+        *,
+        prefix: str = '',
     ) -> None:
-        self._fields: dict[str, Field[Any]] = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-        given = {name: _declare(node, f) for name, f in self._fields.items()}
+        self._prefix = prefix
+        self._fields: dict[str, Field[Any]] = {prefix + f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+        given = {f.name: _declare(node, name, f) for name, f in self._fields.items()}
         self.values: P = cls(**given)
         self._node = node
         self._on_change = on_change
@@ -96,12 +131,12 @@ class Parameters(Generic[P]):
     def set(self, **values: Any) -> SetParametersResult:
         """Set parameters from inside the node, checked and announced as from outside."""
         return self._node.set_parameters_atomically(
-            [Parameter(name, value=value) for name, value in values.items()]
+            [Parameter(self._prefix + name, value=value) for name, value in values.items()]
         )
 
     def _changed(self, parameters: list[Parameter]) -> P:
         changes = {
-            p.name: _read(self._fields[p.name], p.value)
+            self._fields[p.name].name: _read(self._fields[p.name], p.value)
             for p in parameters
             if p.name in self._fields
         }
@@ -120,7 +155,7 @@ class Parameters(Generic[P]):
             self._on_change(self.values)
 
 
-def _declare(node: Node, f: Field[Any]) -> Any:
+def _declare(node: Node, name: str, f: Field[Any]) -> Any:
     default = f.default if f.default is not MISSING else None
     descriptor = ParameterDescriptor(
         description=f.metadata['description'],
@@ -136,14 +171,15 @@ def _declare(node: Node, f: Field[Any]) -> Any:
             descriptor.floating_point_range = [
                 FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))
             ]
-    value = list(default) if isinstance(default, tuple) else default
+    # An empty list has no type that a parameter could have.
+    value = (list(default) or '') if isinstance(default, tuple) else default
     try:
-        declared = node.declare_parameter(f.name, value, descriptor)
+        declared = node.declare_parameter(name, value, descriptor)
     except InvalidParameterTypeException as error:
         wanted = type(value).__name__
-        raise InputError(f'parameter {f.name!r} must be a {wanted}: {error}') from error
+        raise InputError(f'parameter {name!r} must be a {wanted}: {error}') from error
     except (InvalidParameterValueException, ParameterException) as error:
-        raise InputError(f'parameter {f.name!r} cannot be used: {error}') from error
+        raise InputError(f'parameter {name!r} cannot be used: {error}') from error
     return _read(f, declared.value)
 
 

@@ -1,6 +1,8 @@
 """Waiting for a worker without blocking the executor."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
+import threading
 from typing import Generic, TypeVar
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -33,9 +35,9 @@ class Pending(Generic[T]):
         self._done = RosFuture(executor=node.executor)
         future.add_done_callback(lambda _: self._end())
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str = 'the caller cancelled the request') -> None:
         """Take the request back."""
-        self._ticket.cancel()
+        self._ticket.cancel(reason)
         self._end()
 
     async def result(self) -> T:
@@ -69,3 +71,17 @@ class Pending(Generic[T]):
             # An idle executor does not notice a future that another thread completes.
             if (executor := self._node.executor) is not None:
                 executor.wake()
+
+
+def on_a_thread(work: Callable[[], T]) -> 'Future[T]':
+    """Run something that waits, where it keeps nobody waiting."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future

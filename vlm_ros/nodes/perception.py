@@ -12,8 +12,9 @@ from vlm_ros.nodes.detector import DetectorNode
 from vlm_ros.nodes.image_source import ImageSourceNode
 from vlm_ros.nodes.overlay import OverlayNode
 from vlm_ros.nodes.parameters import parameter, Parameters
-from vlm_ros.nodes.process import run, Shared
+from vlm_ros.nodes.process import run
 from vlm_ros.nodes.query import QueryNode
+from vlm_ros.nodes.shared import Shared
 
 NODES: dict[str, Callable[[Shared], Node]] = {
     'image_source': lambda _: ImageSourceNode(),

@@ -1,77 +1,23 @@
-"""What the nodes of one process share, and how such a process starts and ends."""
+"""How a process of nodes starts, keeps going and ends."""
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import os
 import signal
 import sys
-from typing import Any
+import time
+import traceback
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
-import yaml
 
-from vlm_ros import backends
 from vlm_ros.errors import InputError, VlmRosError
-from vlm_ros.nodes.image_feed import ImageFeed
-from vlm_ros.nodes.parameters import ModelParameters
-from vlm_ros.tasks import Model
-from vlm_ros.worker import ModelWorker
+from vlm_ros.nodes.shared import Shared
 
 EXIT_WRONG_INPUT = 2
-
-
-class Shared:
-    """Loaded models and image feeds, one of each kind a process."""
-
-    def __init__(self) -> None:
-        self._models: dict[tuple[str, str, str, str], ModelWorker[Model]] = {}
-        self._feeds: dict[str, ImageFeed] = {}
-
-    def model(self, chosen: ModelParameters) -> ModelWorker[Model]:
-        """Return the worker of a model, which begins to load it when it is asked for first."""
-        key = (chosen.backend, chosen.model, chosen.device, chosen.backend_options)
-        if key not in self._models:
-            self._models[key] = ModelWorker(
-                lambda: _load(*key), lambda loaded: loaded.close(), name=chosen.backend
-            )
-        return self._models[key]
-
-    def feed(self, node: Node) -> ImageFeed:
-        """Return the feed of a node's `image` topic; nodes with the same topic share one."""
-        topic = node.resolve_topic_name('image')
-        if topic not in self._feeds:
-            self._feeds[topic] = ImageFeed(node)
-        return self._feeds[topic]
-
-    def close(self) -> bool:
-        """End the workers; returns whether all of them ended."""
-        ended = [worker.close() for worker in self._models.values()]
-        return all(ended)
-
-
-def _load(backend: str, model: str, device: str, options: str) -> Model:
-    logger = get_logger(backend)
-    logger.info(f'loading {backend!r} on {device}')
-    try:
-        loaded = backends.load(backend, model=model, device=device, **_parse(options))
-    except VlmRosError as error:
-        logger.error(str(error))
-        raise
-    logger.info(f'loaded {loaded.model_id} ({loaded.model_revision}) on {loaded.device}')
-    return loaded
-
-
-def _parse(options: str) -> dict[str, Any]:
-    parsed = {}
-    for option in filter(None, (text.strip() for text in options.split(','))):
-        name, equals, value = option.partition('=')
-        if not equals:
-            raise InputError(f'backend_options has {option!r}, which is not name=value')
-        parsed[name.strip()] = yaml.safe_load(value)
-    return parsed
+_PAUSE_S = 0.1
 
 
 def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None = None) -> int:
@@ -93,7 +39,7 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
-        executor.spin()
+        spin(executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except VlmRosError as error:
@@ -111,6 +57,25 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def spin(executor: SingleThreadedExecutor) -> None:
+    """Run callbacks until the context ends; one that raises is logged and costs only itself.
+
+    rclpy lets whatever a callback raises end the executor. A response that cannot be sent, because
+    its client was killed, is enough on some middlewares.
+    """
+    while True:
+        try:
+            executor.spin()
+            return
+        except ExternalShutdownException:
+            raise
+        except Exception:  # noqa: BLE001 - one callback must not end every node of the process
+            if not executor.context.ok():
+                return
+            get_logger('vlm_ros').error(f'a callback failed: {traceback.format_exc()}')
+            time.sleep(_PAUSE_S)  # one that always fails must not take the whole processor
 
 
 @contextlib.contextmanager

@@ -2,29 +2,32 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 import math
 from typing import Any, TypeVar
 
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image as ImageMsg
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from vlm_ros import inflection
-from vlm_ros.errors import InputError, VlmRosError
+from vlm_ros.errors import InputError, ModelError, VlmRosError
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.nodes import conversions
-from vlm_ros.nodes.image_feed import Frame
-from vlm_ros.nodes.looking import Look, look, Result
-from vlm_ros.nodes.parameters import ModelParameters, parameter, Parameters
-from vlm_ros.nodes.pending import Pending
-from vlm_ros.nodes.process import run, Shared
+from vlm_ros.nodes.cameras import topic_of
+from vlm_ros.nodes.image_feed import Frame, View
+from vlm_ros.nodes.looking import Look, look, Result, WARM_UP_IMAGE
+from vlm_ros.nodes.model_node import ModelNode, ModelNodeParameters
+from vlm_ros.nodes.parameters import parameter
+from vlm_ros.nodes.pending import on_a_thread, Pending
+from vlm_ros.nodes.process import run
+from vlm_ros.nodes.shared import Shared
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Answer, Detections, Provenance, Status
-from vlm_ros.tasks import Detector, Image, Model, QuestionAnswerer, Ticket
+from vlm_ros.tasks import Detector, Model, QuestionAnswerer, TASKS, Ticket
 from vlm_ros_interfaces.action import AnswerQuestion as AnswerQuestionAction
 from vlm_ros_interfaces.srv import (
     AnswerQuestion,
@@ -39,12 +42,14 @@ Response = TypeVar('Response', bound=Any)
 ANSWERED = (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE, Status.NOTHING_FOUND)
 """The statuses of work that was done; the action succeeds with these."""
 
+_RECORDED_S = 3600.0
+
 # The default keeps 10 requests, and more at once would vanish without an answer.
 _SERVICE_QOS = QoSProfile(depth=1000)
 
 
 @dataclass(frozen=True)
-class QueryParameters(ModelParameters):
+class QueryParameters(ModelNodeParameters):
     """Parameters of the `query` node."""
 
     score_threshold: float = parameter(
@@ -60,14 +65,18 @@ class QueryParameters(ModelParameters):
     )
 
 
-class QueryNode(Node):
-    """Answers questions about the newest image, or about one that comes with the request.
+class QueryNode(ModelNode[QueryParameters]):
+    """Answers questions about a camera's newest image, or about one that comes with the request.
 
     ROS Parameters: see `QueryParameters`.
 
     ROS Subscriptions:
-        * **image** (sensor_msgs/Image or CompressedImage): the camera.
+        * **image** (sensor_msgs/Image or CompressedImage): the camera; with the parameter
+          `cameras`, this name and the next begin with a camera's and a slash.
         * **vocabulary** (vision_msgs/LabelInfo): the detector's names, for `detect_objects`.
+
+    ROS Publishers:
+        * **/diagnostics** (diagnostic_msgs/DiagnosticArray).
 
     ROS Services:
         * **answer_question** (AnswerQuestion): a question; see `grounded.GroundedAnswerer`.
@@ -81,15 +90,10 @@ class QueryNode(Node):
     """
 
     def __init__(self, shared: Shared) -> None:
-        super().__init__('query')
-        self._settings = Parameters(self, QueryParameters)
-        given = self._settings.values
-        self._vocabulary: Vocabulary | None = None
+        super().__init__('query', QueryParameters, shared, tuple(TASKS))
+        self._vocabularies: dict[str, Vocabulary] = {}
         self._goals: dict[bytes, Pending[Look[Answer]]] = {}
-        self._worker = shared.model(given)
-        # Behind the loading, or the first question would wait for it.
-        self._worker.submit(inflection.preload, Ticket())
-        self._feed = shared.feed(self)
+        self._pending: set[Pending[Any]] = set()
         # Reentrant, or one pending question would hold up every other callback of the node.
         group = ReentrantCallbackGroup()
         for service, name, callback in (
@@ -111,7 +115,13 @@ class QueryNode(Node):
             callback_group=group,
         )
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(LabelInfo, 'vocabulary', self._on_vocabulary, latched)
+        for camera in self.feeds:
+            self.create_subscription(
+                LabelInfo,
+                topic_of(camera, 'vocabulary'),
+                partial(self._on_vocabulary, camera),
+                latched,
+            )
 
     def destroy_node(self) -> None:
         """Destroy the node with its action server."""
@@ -120,6 +130,29 @@ class QueryNode(Node):
             self._action.destroy()
             self._action = None
         super().destroy_node()
+
+    def warm_up(self, model: Any) -> None:
+        """Look once."""
+        if isinstance(model, Detector):
+            model.detect(WARM_UP_IMAGE, Vocabulary(('thing',)))
+
+    async def configure(self) -> None:
+        """Load the model and the word lists, which the first question would wait for."""
+        words = Pending(self, on_a_thread(inflection.preload), Ticket())
+        await super().configure()
+        await words.result()
+
+    async def activate(self) -> None:
+        """Answer from now on."""
+        for feed in self.feeds.values():
+            feed.add_listener(_keep)
+
+    async def deactivate(self) -> None:
+        """Answer no more, not even what waits."""
+        for feed in self.feeds.values():
+            feed.remove_listener(_keep)
+        for pending in tuple(self._pending):
+            pending.cancel('the node was deactivated')
 
     async def _on_answer_question(
         self, request: AnswerQuestion.Request, response: AnswerQuestion.Response
@@ -172,8 +205,8 @@ class QueryNode(Node):
         seen = await self._look(
             request,
             ('detect', 'answer'),
-            lambda model, image, ticket: _grounded(model).verify(
-                image, request.statement, ticket=ticket
+            lambda model, view, ticket: _grounded(model).verify(
+                view.image, request.statement, ticket=ticket
             ),
             timeout_s=request.timeout_s,
             max_image_age_s=request.max_image_age_s,
@@ -190,8 +223,8 @@ class QueryNode(Node):
         seen = await self._look(
             request,
             ('ground',),
-            lambda model, image, ticket: model.ground(
-                image,
+            lambda model, view, ticket: model.ground(
+                view.image,
                 request.text,
                 score_threshold=self._threshold(request.score_threshold),
                 ticket=ticket,
@@ -206,16 +239,17 @@ class QueryNode(Node):
         self, request: DetectObjects.Request, response: DetectObjects.Response
     ) -> DetectObjects.Response:
         try:
-            vocabulary = self._requested_vocabulary(request.vocabulary)
+            vocabulary = self._requested_vocabulary(request)
+            threshold = self._threshold(request.score_threshold)
         except InputError as error:
-            return self._fill(self._no_look(*conversions.error_to_status(error)), response)
+            return self._fill(self._no_look(*conversions.error_to_status(error), ''), response)
         seen = await self._look(
             request,
             ('detect',),
-            lambda model, image, ticket: model.detect(
-                image,
+            lambda model, view, ticket: model.detect(
+                view.image,
                 vocabulary,
-                score_threshold=self._threshold(request.score_threshold),
+                score_threshold=threshold,
                 ticket=ticket,
             ),
         )
@@ -232,8 +266,8 @@ class QueryNode(Node):
         seen = await self._look(
             request,
             ('caption',),
-            lambda model, image, ticket: model.caption(
-                image, prompt=request.prompt, ticket=ticket
+            lambda model, view, ticket: model.caption(
+                view.image, prompt=request.prompt, ticket=ticket
             ),
         )
         if seen.result is not None:
@@ -244,7 +278,7 @@ class QueryNode(Node):
         self,
         request: Any,
         tasks: tuple[str, ...],
-        work: Callable[[Any, Image, Ticket], R],
+        work: Callable[[Any, View, Ticket], R],
         *,
         timeout_s: float = 0.0,
         max_image_age_s: float = 0.0,
@@ -252,59 +286,76 @@ class QueryNode(Node):
         on_pending: Callable[[Pending[Look[R]]], None] = lambda _: None,
     ) -> Look[R]:
         """Have the worker look at the image a request is about, and wait for it."""
-        values = self._settings.values
+        values = self.settings.values
         frame: Frame | None = None
+        camera = ''
         try:
+            camera = self._camera_of(request)
             ticket = Ticket(_limit('timeout_s', timeout_s) or values.timeout_s, on_partial)
             limit_s = _limit('max_image_age_s', max_image_age_s) or values.max_image_age_s
-            if request.camera and request.camera != values.camera:
-                raise InputError(f'there is no camera {request.camera!r}, only {values.camera!r}')
-            frame = Frame(request.image) if _is_given(request.image) else self._feed.newest
+            if not self.is_active:
+                raise ModelError(self.why_not_active())
+            feed = self.feeds[camera]
+            frame = Frame(request.image) if _is_given(request.image) else feed.newest
             if frame is None:
-                return self._no_look(Status.NO_IMAGE, self._feed.silence())
+                return self._no_look(Status.NO_IMAGE, feed.silence(), camera)
             age_s = frame.age_s(self.get_clock().now().nanoseconds)
-            if frame is self._feed.newest and age_s > limit_s:
-                message = (
-                    f'the newest image is {age_s:.1f} s old; at most {limit_s:g} s are allowed'
-                )
-                return self._no_look(Status.STALE, message, frame)
-            future = self._worker.submit(
+            if frame is feed.newest and age_s > limit_s:
+                return self._no_look(Status.STALE, _stale(age_s, limit_s), camera, frame)
+            worker = self.worker
+            future = worker.submit(
                 lambda: look(
-                    self._worker,
+                    worker,
                     frame,
                     tasks,
-                    lambda model, image: work(model, image, ticket),
-                    Provenance(camera=values.camera),
+                    lambda model, view: work(model, view, ticket),
+                    Provenance(camera=camera),
                 ),
                 ticket,
             )
             pending = Pending(self, future, ticket)
+            self._pending.add(pending)
             on_pending(pending)
-            return await pending.result()
+            try:
+                return await pending.result()
+            finally:
+                self._pending.discard(pending)
         except VlmRosError as error:
-            return self._no_look(*conversions.error_to_status(error), frame)
+            return self._no_look(*conversions.error_to_status(error), camera, frame)
 
-    def _no_look(self, status: Status, message: str, frame: Frame | None = None) -> Look[R]:
+    def _camera_of(self, request: Any) -> str:
+        """Return the camera that a request means; the image it may bring needs none."""
+        if request.camera in self.feeds:
+            return str(request.camera)
+        names = ', '.join(repr(name) for name in self.feeds if name)
+        if request.camera:
+            known = f'the cameras are {names}' if names else 'this node has one without a name'
+            raise InputError(f'there is no camera {request.camera!r}; {known}')
+        if len(self.feeds) == 1 or _is_given(request.image):
+            return next(iter(self.feeds))
+        raise InputError(f'say which camera is meant: {names}')
+
+    def _no_look(
+        self, status: Status, message: str, camera: str, frame: Frame | None = None
+    ) -> Look[R]:
         provenance = conversions.header_to_provenance(frame.header if frame else None)
-        return Look(
-            None, status, message, replace(provenance, camera=self._settings.values.camera)
-        )
+        return Look(None, status, message, replace(provenance, camera=camera))
 
     def _threshold(self, requested: float) -> float | None:
         if not 0.0 <= requested <= 1.0:
             raise InputError(f'score_threshold must be in [0, 1], got {requested:g}')
-        return requested or self._settings.values.score_threshold or None
+        return requested or self.settings.values.score_threshold or None
 
-    def _requested_vocabulary(self, names: list[str]) -> Vocabulary:
-        if names:
-            return Vocabulary(tuple(names))
-        if self._vocabulary is None:
+    def _requested_vocabulary(self, request: DetectObjects.Request) -> Vocabulary:
+        if request.vocabulary:
+            return Vocabulary(tuple(request.vocabulary))
+        if (vocabulary := self._vocabularies.get(self._camera_of(request))) is None:
             raise InputError('no vocabulary: the request has none and no detector announces one')
-        return self._vocabulary
+        return vocabulary
 
-    def _on_vocabulary(self, msg: LabelInfo) -> None:
+    def _on_vocabulary(self, camera: str, msg: LabelInfo) -> None:
         try:
-            self._vocabulary = conversions.msg_to_vocabulary(msg)
+            self._vocabularies[camera] = conversions.msg_to_vocabulary(msg)
         except InputError as error:
             self.get_logger().error(f'the announced vocabulary cannot be used: {error}')
 
@@ -331,10 +382,32 @@ def _is_given(image: ImageMsg) -> bool:
     return bool(image.width or image.height or len(image.data))
 
 
+def _keep(frame: Frame) -> None:
+    """Nothing: the feed itself keeps the newest frame, as long as somebody listens."""
+
+
+def _stale(age_s: float, limit_s: float) -> str:
+    message = f'the newest image is {age_s:.1f} s old; at most {limit_s:g} s are allowed'
+    if age_s > _RECORDED_S:
+        message += ' (a recording? then set use_sim_time and play it with --clock)'
+    return message
+
+
 def _limit(name: str, seconds: float) -> float:
     if not 0.0 <= seconds < math.inf:
         raise InputError(f'{name} must be 0 or more seconds, got {seconds:g}')
     return seconds
+
+
+def _in_view(
+    region: tuple[float, float, float, float] | None, view: View
+) -> tuple[float, float, float, float] | None:
+    """Return a region of the source image in the pixels of a view."""
+    if region is None:
+        return None
+    x, y = view.scale
+    left, top, right, bottom = region
+    return left / x, top / y, right / x, bottom / y
 
 
 def _grounded(model: Model) -> GroundedAnswerer:
@@ -346,12 +419,12 @@ def _grounded(model: Model) -> GroundedAnswerer:
 
 def _answer(
     request: AnswerQuestion.Request | AnswerQuestionAction.Goal,
-) -> Callable[[Model, Image, Ticket], Answer]:
-    return lambda model, image, ticket: _grounded(model).answer(
-        image,
+) -> Callable[[Model, View, Ticket], Answer]:
+    return lambda model, view, ticket: _grounded(model).answer(
+        view.image,
         request.question,
         choices=tuple(request.choices),
-        region_xyxy=conversions.msg_to_region(request.roi),
+        region_xyxy=_in_view(conversions.msg_to_region(request.roi), view),
         require_evidence=request.require_evidence,
         ticket=ticket,
     )

@@ -51,6 +51,9 @@ class FakeBackend:
         BackendError: This load was told to fail.
     """
 
+    needs_warm_up = False
+    """A warm-up would use up a step of the script."""
+
     def __init__(
         self,
         *,

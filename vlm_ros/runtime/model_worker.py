@@ -1,0 +1,442 @@
+"""The worker that owns a model: it loads, lends, watches, replaces and frees it.
+
+The models to use are given as a list, best first. One that cannot be loaded, fails several times
+in a row or does not come back from a call is put aside, and the next takes over; after a back-off,
+which doubles each time, the better one is tried again while the other goes on working.
+
+A Python thread cannot be killed. One that does not come back from a call is left behind, its
+result is never delivered, and its model is tried again only once it did come back, so that no more
+than one thread of each model can be lost.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+import contextlib
+from dataclasses import dataclass, field
+import logging
+import threading
+import time
+from typing import Generic, TypeVar
+
+from vlm_ros.errors import DeadlineExceeded, InputError, ModelError, OutOfMemory, WorkCancelled
+from vlm_ros.runtime.candidates import (
+    as_out_of_memory,
+    Candidate,
+    ModelState,
+    one_line,
+    Patience,
+    Phase,
+    Seat,
+)
+from vlm_ros.runtime.memory import return_freed_memory
+from vlm_ros.runtime.turns import Turn
+from vlm_ros.runtime.worker import Worker
+from vlm_ros.tasks import BatchDetector, Model, ReleasesMemory, Ticket
+
+R = TypeVar('R')
+M = TypeVar('M', bound=Model)
+DEFAULT_PATIENCE = Patience()
+GRACE_S = 1.0
+"""How long a call may take to notice that its ticket has ended, before it is given up."""
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Loading(Generic[M]):
+    seat: Seat[M]
+    started_s: float = field(default_factory=time.monotonic)
+
+
+class ModelWorker(Worker, Generic[M]):
+    """A worker with a model for its turns.
+
+    Args:
+        candidates: The models to use, best first.
+        name: The thread's name.
+        max_requests: How many requests may wait before further ones are refused.
+        patience: When a model is put aside.
+        report: Told, in one line and with a level of `logging`, what happens to the models; called
+            on any thread, and never with a lock held.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate[M]],
+        *,
+        name: str = 'model',
+        max_requests: int = 16,
+        patience: Patience = DEFAULT_PATIENCE,
+        report: Callable[[int, str], None] = _LOGGER.log,
+    ) -> None:
+        self._patience = patience
+        self._report = report
+        self._seats = [Seat(candidate, patience.first_retry_s) for candidate in candidates]
+        self._seat: Seat[M] | None = None
+        self._model: M | None = None
+        self._batch = 1
+        self._loading: _Loading[M] | None = None
+        self._retired: list[M] = []
+        self._warm_ups: list[Callable[[M], object]] = []
+        self._since_s = time.monotonic()
+        self._in_use: tuple[Seat[M], M] | None = None
+        self._stuck: dict[threading.Thread, tuple[Seat[M], M]] = {}
+        self.loaded: Future[None] = Future()
+        """Done when a model was loaded for the first time, or, with the reason, none could be."""
+        super().__init__(name, max_requests=max_requests)
+        self._supervisor = threading.Thread(
+            target=self._supervise, name=f'{name} supervisor', daemon=True
+        )
+        self._supervisor.start()
+
+    @property
+    def model(self) -> M:
+        """The model in use.
+
+        Raises:
+            ModelError: There is none; the message says why.
+        """
+        with self._wake:
+            if self._model is None:
+                raise ModelError(self._why_none())
+            return self._model
+
+    @property
+    def state(self) -> ModelState:
+        """What can be said now; safe on any thread."""
+        with self._wake:
+            seat = self._seat or (self._loading.seat if self._loading else None)
+            return ModelState(
+                self._phase(),
+                seat.candidate.name if seat else '',
+                self._seats[0].candidate.name,
+                self._model.model_id if self._model is not None else '',
+                self._model.device if self._model is not None else '',
+                '; '.join(seat.error for seat in self._better() if seat.error),
+                time.monotonic() - self._since_s,
+            )
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many images the model takes in one call; smaller after memory ran out."""
+        return self._batch
+
+    def warm_up(self, work: Callable[[M], object]) -> None:
+        """Have every model do something once when it is loaded, before anybody waits for it.
+
+        The first call of a model takes longest. One that fails at it fails to load.
+        """
+        with self._wake:
+            self._warm_ups.append(work)
+            model = self._model
+        if model is not None and _needs_warm_up(model):
+            self.submit(lambda: work(self.model), Ticket())
+
+    def call(self, use: Callable[[M], R]) -> R:
+        """Use the model, and keep the record of its failures; for turns.
+
+        Raises:
+            ModelError: The model failed, or there is none.
+            OutOfMemory: Its memory did not suffice; `frames_at_once` is smaller now, if it could.
+        """
+        with self._wake:
+            if self._model is None or self._seat is None:
+                raise ModelError(self._why_none())
+            seat, model = in_use = self._seat, self._model
+            if self._thread is threading.current_thread():
+                self._in_use = in_use
+        try:
+            return self._call(use, seat, model)
+        finally:
+            with self._wake:
+                if self._in_use is in_use:
+                    self._in_use = None
+
+    def _call(self, use: Callable[[M], R], seat: Seat[M], model: M) -> R:
+        started_s = time.monotonic()
+        try:
+            result = use(model)
+        except (InputError, WorkCancelled):
+            raise  # the caller's doing
+        except DeadlineExceeded as error:
+            if time.monotonic() - started_s < self._patience.call_s:
+                raise  # the caller's own, shorter limit
+            slow = ModelError(f'a call took longer than {self._patience.call_s:g} s')
+            self._note_failure(seat, slow)
+            raise slow from error
+        except Exception as error:
+            if (short := as_out_of_memory(error)) is None:
+                self._note_failure(seat, error)
+                raise
+            self._note_out_of_memory(seat, model, short)
+            raise short from error
+        seat.failures = 0
+        return result
+
+    def close(self, timeout_s: float = 1.0) -> bool:
+        """End the threads after the turn they are at, and free the model."""
+        with self._wake:
+            self._enter(None)
+            self._loading = None
+        ended = super().close(timeout_s)
+        _complete(self.loaded, ModelError('the model is shutting down'))
+        return ended
+
+    def _may_work(self) -> bool:
+        # Where there is no model and none is coming, turns fail at once and say why.
+        return self._model is not None or self._loading is None
+
+    def _take_turn(self) -> Turn:
+        turn = super()._take_turn()
+        self._wake.notify_all()  # the supervisor has to know how long it may take
+        return turn
+
+    def _frames_at_once(self) -> int:
+        return self._batch
+
+    def _frame_ticket(self) -> Ticket:
+        return Ticket(self._patience.call_s)
+
+    def _between_turns(self) -> None:
+        with self._wake:
+            retired, self._retired = self._retired, []
+        for number in range(len(retired)):
+            _free(retired, number)
+
+    def _came_back(self) -> None:
+        with self._wake:
+            stuck = self._stuck.pop(threading.current_thread(), None)
+            if stuck is None:
+                return
+            seat, *models = stuck
+            del stuck
+            seat.is_stuck = False
+            self._wake.notify_all()
+        _free(models, 0)
+
+    def _phase(self) -> Phase:
+        if self._closed:
+            return Phase.CLOSED
+        if self._model is not None:
+            return Phase.READY
+        return Phase.LOADING if self._loading else Phase.FAILED
+
+    def _why_none(self) -> str:
+        if self._closed:
+            return 'the model is shutting down'
+        if self._loading is not None:
+            return f'{self._loading.seat.candidate.name} is still loading'
+        if all(seat.is_stuck for seat in self._seats):
+            return f'{self._failure()}; it is tried again once it has come back'
+        wait_s = min(seat.retry_at_s for seat in self._seats) - time.monotonic()
+        return f'{self._failure()}; trying again in {max(0.0, wait_s):.0f} s'
+
+    def _failure(self) -> ModelError:
+        """Why there is no model."""
+        with self._wake:
+            return ModelError('; '.join(seat.error for seat in self._seats if seat.error))
+
+    def _enter(self, seat: Seat[M] | None, model: M | None = None) -> None:
+        """Use this model from now on, or none; called with the lock held."""
+        if self._model is not None:
+            self._retired.append(self._model)
+        self._seat, self._model = seat, model
+        self._batch = model.max_batch if isinstance(model, BatchDetector) else 1
+        self._since_s = time.monotonic()
+        self._wake.notify_all()
+
+    def _note_failure(self, seat: Seat[M], error: BaseException) -> None:
+        with self._wake:
+            seat.failures += 1
+            if seat.failures < self._patience.failures or self._seat is not seat:
+                return
+            count = seat.failures
+            self._put_aside(seat, error)
+        self._report(
+            logging.ERROR,
+            f'{seat.candidate.name} failed {count} times in a row and is put aside: '
+            f'{one_line(error)}',
+        )
+
+    def _note_out_of_memory(self, seat: Seat[M], model: M, error: OutOfMemory) -> None:
+        holder: object = model
+        if isinstance(holder, ReleasesMemory):
+            holder.release_memory()
+        return_freed_memory()
+        with self._wake:
+            smaller = self._batch // 2
+            if smaller:
+                self._batch = smaller
+        if smaller:
+            self._report(logging.WARNING, f'{one_line(error)}; now {smaller} image(s) at once')
+        else:
+            self._note_failure(seat, error)
+
+    def _put_aside(self, seat: Seat[M], error: BaseException) -> None:
+        """Have another model, if there is one; called with the lock held."""
+        seat.put_aside(error, self._patience, time.monotonic())
+        if self._seat is seat:
+            self._enter(None)
+        self._choose()
+
+    def _better(self) -> Sequence[Seat[M]]:
+        if self._seat is None:
+            return self._seats
+        return self._seats[: self._seats.index(self._seat)]
+
+    def _choose(self) -> None:
+        """Load the best model that is due and better than the one in use; with the lock held."""
+        if self._closed or self._loading is not None:
+            return
+        now_s = time.monotonic()
+        for seat in self._better():
+            if seat.retry_at_s <= now_s and not seat.is_stuck:
+                loading = self._loading = _Loading(seat)
+                if self._model is None:
+                    self._since_s = now_s
+                threading.Thread(
+                    target=self._load,
+                    args=(loading,),
+                    name=f'{self._name} loading {seat.candidate.name}',
+                    daemon=True,
+                ).start()
+                return
+
+    def _load(self, loading: _Loading[M]) -> None:
+        """Load a model and warm it up; on a thread of its own."""
+        candidate = loading.seat.candidate
+        self._report(logging.INFO, f'loading {candidate.name}')
+        models: list[M] = []
+        error: Exception | None = None
+        try:
+            models.append(candidate.load())
+            with self._wake:
+                warm_ups = list(self._warm_ups)
+            for work in warm_ups if _needs_warm_up(models[0]) else ():
+                work(models[0])
+        except Exception as caught:  # noqa: BLE001 - whatever a third party's loading raises
+            error = caught
+        with self._wake:
+            is_wanted = self._loading is loading
+            if is_wanted:
+                self._loading = None
+                self._settle(loading.seat, models, error)
+            loading.seat.is_stuck = False
+            self._wake.notify_all()
+        for number in range(len(models)):
+            _free(models, number)
+        if not is_wanted:
+            return
+        state = self.state
+        if error is not None:
+            self._report(logging.ERROR, f'{candidate.name} does not load: {one_line(error)}')
+        else:
+            self._report(logging.INFO, f'{state.model_id} is ready on {state.device}')
+        if state.phase is Phase.READY:
+            _complete(self.loaded)
+        elif state.phase is Phase.FAILED:
+            _complete(self.loaded, self._failure())
+
+    def _settle(self, seat: Seat[M], models: list[M], error: Exception | None) -> None:
+        """Act on the end of loading; called with the lock held."""
+        if error is not None:
+            self._put_aside(seat, error)
+            return
+        seat.error, seat.failures, seat.ready_at_s = '', 0, time.monotonic()
+        self._enter(seat, models.pop())
+
+    def _supervise(self) -> None:
+        while True:
+            with self._wake:
+                if self._closed:
+                    return
+                then = self._overdue_turn() or self._overdue_loading()
+                if then is None:
+                    self._choose()
+                    self._wake.wait(self._until_next_s())
+            if then is not None:
+                then()
+
+    def _until_next_s(self) -> float | None:
+        """Seconds until there is something to look at; None for not before something happens."""
+        moments = [seat.retry_at_s for seat in self._seats if seat is not self._seat]
+        if self._loading is not None:
+            moments = [self._loading.started_s + self._patience.load_s]
+        if self._turn is not None:
+            moments.append(self._turn_ends_s(self._turn))
+        now_s = time.monotonic()
+        return min((max(0.0, m - now_s) for m in moments if m > now_s), default=None)
+
+    def _turn_ends_s(self, turn: Turn) -> float:
+        ends_s = turn.started_s + self._patience.call_s
+        if turn.ticket.deadline_s is not None and not turn.ticket.is_cancelled:
+            ends_s = max(ends_s, turn.ticket.deadline_s)
+        return ends_s + GRACE_S
+
+    def _overdue_turn(self) -> Callable[[], None] | None:
+        """Leave a thread behind that does not come back; called with the lock held."""
+        turn = self._turn
+        if turn is None or time.monotonic() < self._turn_ends_s(turn):
+            return None
+        after_s = time.monotonic() - turn.started_s
+        if (in_use := self._in_use) is None:
+            error = ModelError(f'the work did not end within {after_s:.1f} s and is left behind')
+        else:
+            seat, model = in_use
+            error = ModelError(f'a call did not come back within {after_s:.1f} s')
+            self._stuck[self._thread] = in_use
+            seat.is_stuck = True
+            self._put_aside(seat, error)
+            if model in self._retired:
+                self._retired.remove(model)
+        self._turn = self._in_use = None
+        self._start_thread()
+
+        def tell() -> None:
+            name = in_use[0].candidate.name if in_use else self._name
+            self._report(logging.ERROR, f'{name}: {error}')
+            if turn.claim():
+                turn.give_up(error)
+
+        return tell
+
+    def _overdue_loading(self) -> Callable[[], None] | None:
+        """Give up loading that takes too long; called with the lock held."""
+        loading = self._loading
+        if loading is None or time.monotonic() < loading.started_s + self._patience.load_s:
+            return None
+        error = ModelError(f'loading took longer than {self._patience.load_s:g} s')
+        self._loading = None
+        loading.seat.is_stuck = True
+        self._put_aside(loading.seat, error)
+        failed = self._phase() is Phase.FAILED
+
+        def tell() -> None:
+            self._report(logging.ERROR, f'{loading.seat.candidate.name}: {error}')
+            if failed:
+                _complete(self.loaded, self._failure())
+
+        return tell
+
+
+def _needs_warm_up(model: Model) -> bool:
+    return bool(getattr(model, 'needs_warm_up', True))
+
+
+def _free(models: list[M], number: int) -> None:
+    """Close a model and let go of it; taken from a list so that no caller's variable keeps it."""
+    model, models[number] = models[number], None  # type: ignore[call-overload]
+    try:
+        model.close()
+    except Exception:
+        _LOGGER.exception('closing %s failed', model.model_id)
+    del model
+    return_freed_memory()
+
+
+def _complete(future: 'Future[None]', error: Exception | None = None) -> None:
+    """Complete a future that may be complete already."""
+    with contextlib.suppress(InvalidStateError):
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
