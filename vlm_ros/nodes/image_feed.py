@@ -104,6 +104,10 @@ class ImageFeed:
     offers that. Where the topic, or its `/compressed` neighbour, carries only compressed images,
     those are taken. There is a subscription only while somebody listens.
 
+    A feed is made, listened to and closed on its node's executor, or while that does not spin:
+    rclpy may stop spinning where a subscription is destroyed meanwhile. `silence` is for any
+    thread.
+
     Args:
         node: The node whose namespace and remaps are meant.
         topic: The topic's name, relative or not.
