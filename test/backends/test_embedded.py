@@ -1,6 +1,7 @@
 """What the embedded backend finds on real photographs, at its default threshold."""
 
 from conftest import PHOTOGRAPHS
+import cv2
 import numpy as np
 import pytest
 
@@ -171,6 +172,48 @@ def test_looks_once_at_an_image_that_is_asked_about_again(embedded, photos, monk
         embedded.answer(image, question)
     embedded.caption(image)
     assert len(looks) == 1
+
+
+@pytest.fixture
+def looks(embedded, monkeypatch):
+    """Count how often the networks look at an image."""
+    looks = []
+    run = embedded._ssd.run
+    monkeypatch.setattr(embedded._ssd, 'run', lambda *args: looks.append(1) or run(*args))
+    embedded.release_memory()
+    return looks
+
+
+def test_remembers_an_image_of_each_of_a_few_cameras(embedded, photos, looks):
+    cameras = [np.ascontiguousarray(photos['chelsea'][:, ::step]) for step in (1, -1, 2, -2)]
+    for _ in range(3):
+        for image in cameras:
+            embedded.detect(image, Vocabulary(('cat',)))
+    assert len(looks) == len(cameras)
+    embedded.release_memory()
+    assert embedded.detect(cameras[0], Vocabulary(('cat',))).labels == ('cat',)
+    assert len(looks) == len(cameras) + 1
+
+
+def test_an_image_that_differs_in_one_pixel_is_another(embedded, photos, looks):
+    image = photos['chelsea'].copy()
+    embedded.detect(image, Vocabulary(('cat',)))
+    image[1, 1, 0] ^= 1  # a pixel that is not among those sampled
+    embedded.detect(image, Vocabulary(('cat',)))
+    assert len(looks) == 2
+
+
+def test_sees_the_same_in_an_image_no_larger_than_needed(embedded, photos):
+    large = cv2.resize(photos['chelsea'], (1920, 1280))
+    whole = embedded.detect(large, Vocabulary(('cat',)))
+    scale = large.shape[0] / embedded.enough_px
+    size = (round(1920 / scale), embedded.enough_px)
+    reduced = embedded.detect(
+        cv2.resize(large, size, interpolation=cv2.INTER_AREA), Vocabulary(('cat',))
+    ).scaled(scale, scale)
+    assert reduced.labels == whole.labels == ('cat',)
+    assert reduced.scores == pytest.approx(whole.scores, abs=0.05)
+    assert iou(reduced.xyxy, whole.xyxy)[0, 0] > 0.9
 
 
 def test_small_people_on_a_street_get_their_own_boxes(embedded, photos):
