@@ -4,7 +4,8 @@ import os
 
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
-from launch.substitutions import LaunchConfiguration
+from launch.conditions import evaluate_condition_expression
+from launch.substitutions import LaunchConfiguration, TextSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -12,18 +13,30 @@ from launch import LaunchContext, LaunchDescription
 
 SHARE = get_package_share_directory('vlm_ros')
 
+# Parameters of the nodes; what is not given is as in params_file.
+TEXTS = {
+    'cameras': "Names of the cameras, as 'front, rear'.",
+    'backend': 'Backend name.',
+    'model': "The backend's model id.",
+    'device': 'cpu, cuda, cuda:1.',
+    'backend_options': "The backend's own options, as 'threads=1, verbose=true'.",
+    'fallback': "Backends to use while the first cannot be, as 'embedded threads=1, fake'.",
+    'vocabulary': "Class names, as 'person, forklift'.",
+}
 ARGUMENTS = {
-    'image': ('image', 'Camera topic to look at (sensor_msgs/Image or CompressedImage).'),
-    'camera_info': ('camera_info', 'The camera_info topic that goes with it.'),
-    'backend': ('', 'Backend name; empty for the one of params_file.'),
-    'model': ('', "The backend's model id; empty for the one of params_file."),
-    'vocabulary': ('', "Class names, as 'person, forklift'; empty for those of params_file."),
-    'device': ('', 'cpu, cuda, cuda:1; empty for the one of params_file.'),
+    'image': ('', "Camera topic; with cameras, one each: '/front/image_raw, /rear/image_raw'."),
+    'camera_info': ('camera_info', 'Where the source publishes its camera_info.'),
+    **{name: ('', f'{text} Empty: as in params_file.') for name, text in TEXTS.items()},
+    'autostart': (
+        '',
+        'false where a lifecycle manager starts the nodes. Empty: as in params_file.',
+    ),
     'params_file': (os.path.join(SHARE, 'config', 'perception.yaml'), 'Parameters of all nodes.'),
     'namespace': ('', 'Namespace of all nodes.'),
     'source': ('', 'Play this instead of a camera: photograph, folder, video, webcam index, URL.'),
     'overlay': ('true', 'Whether to publish images with the results drawn in.'),
     'composed': ('true', 'Run all nodes in one process, with the weights loaded once.'),
+    'respawn': ('false', 'Start a process again 2 s after it ended, instead of ending all.'),
     'use_sim_time': ('false', 'Take the time from /clock.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
 }
@@ -51,35 +64,59 @@ def generate_launch_description() -> LaunchDescription:
 
 def _start_nodes(context: LaunchContext) -> list[Node]:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+
+    def is_true(name: str) -> bool:
+        return evaluate_condition_expression(context, [TextSubstitution(text=given[name])])
+
     overrides = {
         name: ParameterValue(given[name], value_type=str)
-        for name in ('backend', 'model', 'vocabulary', 'device', 'source')
+        for name in (*TEXTS, 'source')
         if given[name]
     }
-    overrides['use_sim_time'] = _is_true(given['use_sim_time'])
+    # The nodes configure and activate themselves: a process holds several of them, which the
+    # LifecycleNode of launch_ros does not provide for, and only they know why it fails.
+    if given['autostart']:
+        overrides['autostart'] = is_true('autostart')
+    overrides['use_sim_time'] = is_true('use_sim_time')
     names = ['detector', 'captioner', 'query']
-    if _is_true(given['overlay']):
+    if is_true('overlay'):
         names.append('overlay')
     if given['source']:
         names.append('image_source')
     executables = names
-    if _is_true(given['composed']):
+    if is_true('composed'):
         executables = ['perception']
         overrides['nodes'] = ParameterValue(','.join(names), value_type=str)
+    respawn = is_true('respawn')
     return [
         Node(
             package='vlm_ros',
             executable=executable,
             namespace=given['namespace'],
             parameters=[given['params_file'], overrides],
-            remappings=[('image', given['image']), ('camera_info', given['camera_info'])],
+            remappings=[*_remappings(given), ('camera_info', given['camera_info'])],
             ros_arguments=['--log-level', given['log_level']],
             output='screen',
-            on_exit=Shutdown(reason=f'{executable} ended'),
+            respawn=respawn,
+            respawn_delay=2.0,
+            on_exit=None if respawn else Shutdown(reason=f'{executable} ended'),
         )
         for executable in executables
     ]
 
 
-def _is_true(text: str) -> bool:
-    return text.lower() in ('true', '1', 'yes', 'on')
+def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
+    """Return which topic each camera is read from; raises `RuntimeError` where that is unclear."""
+    topics, cameras = (
+        [text.strip() for text in given[name].split(',') if text.strip()]
+        for name in ('image', 'cameras')
+    )
+    if cameras and given['source']:
+        raise RuntimeError('source plays one camera without a name: leave out cameras or source')
+    if topics and len(topics) != max(1, len(cameras)):
+        wanted = (
+            f'one for each of {", ".join(cameras)}' if cameras else 'one (or name the cameras)'
+        )
+        raise RuntimeError(f'image names {len(topics)} topics; give {wanted}')
+    names = [f'{camera}/image' for camera in cameras] or ['image']
+    return list(zip(names, topics, strict=False))

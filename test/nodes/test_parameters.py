@@ -56,9 +56,18 @@ def test_perception_yaml_has_every_parameter_at_its_default_with_a_comment():
         assert list(given) == list(defaults), 'keep the order of the dataclass'
 
 
+LAUNCH = ast.parse((ROOT / 'launch' / 'perception.launch.py').read_text())
+
+
+def keys_of(table):
+    (found,) = (
+        n.value for n in LAUNCH.body if isinstance(n, ast.Assign) and n.targets[0].id == table
+    )
+    return [key.value for key in found.keys if key is not None]
+
+
 def test_the_launch_file_names_what_exists():
-    tree = ast.parse((ROOT / 'launch' / 'perception.launch.py').read_text())
-    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+    texts = {n.value for n in ast.walk(LAUNCH) if isinstance(n, ast.Constant)}
     setup = (ROOT / 'setup.py').read_text()
     for executable in ('perception', *NODES):
         assert executable in texts
@@ -68,10 +77,19 @@ def test_the_launch_file_names_what_exists():
     assert {'config', 'fastdds.xml', 'perception.yaml'} <= texts
     for name in ('perception.yaml', 'fastdds.xml'):
         assert (ROOT / 'config' / name).is_file()
-    names = {f.name for cls in PARAMETERS.values() for f in fields(cls)}
-    assert {'backend', 'model', 'vocabulary', 'device', 'source', 'nodes'} <= names & texts
-    documented = 'image camera_info backend model vocabulary device params_file namespace source'
-    assert {*documented.split(), 'overlay', 'composed', 'use_sim_time', 'log_level'} <= texts
+
+
+def test_the_launch_file_sets_parameters_there_are():
+    types = {f.name: type(f.default) for cls in PARAMETERS.values() for f in fields(cls)}
+    assert {types[name] for name in keys_of('TEXTS')} <= {str, tuple}
+    assert {'source', 'nodes', 'autostart'} <= types.keys()
+
+
+def test_the_readme_names_every_argument_of_the_launch_file():
+    readme = (ROOT / 'README.md').read_text()
+    (listed,) = re.findall(r'--show-args` lists the arguments:(.*?)\.\s', readme, re.DOTALL)
+    documented = re.findall(r'`([a-z_]+)`', listed)
+    assert sorted(documented) == sorted(keys_of('TEXTS') + keys_of('ARGUMENTS'))
 
 
 def test_descriptions_ranges_and_read_only_reach_the_node(graph):
