@@ -178,6 +178,8 @@ def _watch(client: DemoClient, processes: Processes, args: argparse.Namespace) -
     processes.start('perception')
     if not spin(started_s + LOADING_TIMEOUT_S, client.is_ready):
         raise _ChainFailed(f'not ready after {LOADING_TIMEOUT_S:g} s: {client.last_status}')
+    if client.trouble:
+        raise _ChainFailed(client.trouble)
     print(f'Ready after {time.monotonic() - started_s:.1f} s.', flush=True)
     print(f'Playing {args.source!r} for {args.seconds:g} s.\n', flush=True)
     client.report.start()

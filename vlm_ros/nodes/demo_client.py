@@ -5,6 +5,7 @@ import re
 import time
 
 import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import numpy.typing as npt
 import rclpy
@@ -22,6 +23,7 @@ from vlm_ros_interfaces.srv import AnswerQuestion
 
 LOOKED = (Status.OK, Status.NOTHING_FOUND, Status.UNSURE)
 """The statuses of frames that have detections, be it none."""
+MANAGED = {'demo/detector', 'demo/captioner', 'demo/query'}
 _NEW_SCENE_DIFFERENCE = 12.0
 """Mean grey-level difference of thumbnails above which a picture counts as another scene."""
 _PICTURE_PERIOD_S = 1.0
@@ -39,7 +41,9 @@ class DemoClient:
         self.report = report
         self.last_status = 'no status has come'
         self._view = view
-        self._waiting = self._looking = False
+        self.trouble = ''
+        self._active: set[str] = set()
+        self._looking = False
         self._scene: npt.NDArray[np.float64] | None = None
         self._saved_s = 0.0
         self._detections: dict[int | None, Detection2DArray] = {}
@@ -51,6 +55,7 @@ class DemoClient:
         node.create_subscription(PerceptionStatus, 'detections/status', self._on_status, 10)
         node.create_subscription(Caption, 'caption', self._on_caption, 10)
         node.create_subscription(Image, 'overlay', self._on_overlay, 1)
+        node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._questions = node.create_client(AnswerQuestion, 'answer_question')
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
@@ -60,8 +65,8 @@ class DemoClient:
         self._executor.spin_once(timeout_sec=0.05)
 
     def is_ready(self) -> bool:
-        """Whether the graph waits for images: it has a model, or an error instead of one."""
-        return self._waiting and self._questions.service_is_ready()
+        """Whether the graph is active, or said in `trouble` why it is not."""
+        return bool(self.trouble) or self._active >= MANAGED
 
     def is_looking(self) -> bool:
         """Whether the graph has looked at an image, with or without success."""
@@ -82,11 +87,20 @@ class DemoClient:
 
     def _on_status(self, msg: PerceptionStatus) -> None:
         self.last_status = f'{Status(msg.status.code).name} {msg.status.message}'.strip()
-        self._waiting |= msg.status.code == Status.NO_IMAGE
         self._looking |= bool(msg.frames_processed)
         if self._looking:
             self._statuses.append(msg)
             self._pair()
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            name, _, what = status.name.partition(': ')
+            if what == 'lifecycle':
+                states = {value.key: value.value for value in status.values}
+                if states['State'] == 'active':
+                    self._active.add(name)
+                elif status.level == DiagnosticStatus.ERROR:
+                    self.trouble = status.message
 
     def _pair(self) -> None:
         """Take down every frame whose status and detections, on two topics, are both here."""
