@@ -362,6 +362,21 @@ def test_requests_wait_while_the_first_model_loads(start):
     assert future.result(5.0) == 'a'
 
 
+def test_loading_that_takes_long_is_told(start, monkeypatch):
+    monkeypatch.setattr(model_worker, 'PROGRESS_S', 0.05)
+    candidates = Candidates('a')
+    gate, told = threading.Event(), []
+    load = candidates.list[0].load
+    candidates.list[0] = Candidate('a', lambda: gate.wait(5.0) and load())
+    worker = start(candidates, report=lambda level, text: told.append(text))
+    until(lambda: len(told) >= 3)
+    gate.set()
+    worker.loaded.result(5.0)
+    until(lambda: told[-1] == 'a is ready on cpu')
+    assert told[0] == 'loading a'
+    assert set(told[1:-1]) == {'loading a: 0 s so far'}
+
+
 def test_closing_while_loading_frees_what_comes_too_late(start):
     candidates = Candidates('a')
     gate = threading.Event()

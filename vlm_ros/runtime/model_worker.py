@@ -38,6 +38,8 @@ M = TypeVar('M', bound=Model)
 DEFAULT_PATIENCE = Patience()
 GRACE_S = 1.0
 """How long a call may take to notice that its ticket has ended, before it is given up."""
+PROGRESS_S = 5.0
+"""How often the log says that loading goes on."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -45,6 +47,7 @@ _LOGGER = logging.getLogger(__name__)
 class _Loading(Generic[M]):
     seat: Seat[M]
     started_s: float = field(default_factory=time.monotonic)
+    told_s: float = field(default_factory=time.monotonic)
 
 
 class ModelWorker(Worker, Generic[M]):
@@ -349,7 +352,7 @@ class ModelWorker(Worker, Generic[M]):
             with self._wake:
                 if self._closed:
                     return
-                then = self._overdue_turn() or self._overdue_loading()
+                then = self._overdue_turn() or self._overdue_loading() or self._progress()
                 if then is None:
                     self._choose()
                     self._wake.wait(self._until_next_s())
@@ -360,7 +363,10 @@ class ModelWorker(Worker, Generic[M]):
         """Seconds until there is something to look at; None for not before something happens."""
         moments = [seat.retry_at_s for seat in self._seats if seat is not self._seat]
         if self._loading is not None:
-            moments = [self._loading.started_s + self._patience.load_s]
+            moments = [
+                self._loading.started_s + self._patience.load_s,
+                self._loading.told_s + PROGRESS_S,
+            ]
         if self._turn is not None:
             moments.append(self._turn_ends_s(self._turn))
         now_s = time.monotonic()
@@ -416,6 +422,15 @@ class ModelWorker(Worker, Generic[M]):
                 _complete(self.loaded, self._failure())
 
         return tell
+
+    def _progress(self) -> Callable[[], None] | None:
+        """Say now and then that loading goes on; called with the lock held."""
+        loading, now_s = self._loading, time.monotonic()
+        if loading is None or now_s < loading.told_s + PROGRESS_S:
+            return None
+        loading.told_s = now_s
+        text = f'loading {loading.seat.candidate.name}: {now_s - loading.started_s:.0f} s so far'
+        return lambda: self._report(logging.INFO, text)
 
 
 def _needs_warm_up(model: Model) -> bool:
