@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from vlm_ros import results
-from vlm_ros.health import Report, stream_report, StreamLimits, StreamMeter
+from vlm_ros.health import Report, StreamLimits, StreamMeter
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.cameras import topic_of
 from vlm_ros.nodes.image_feed import Frame
@@ -102,16 +102,7 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
     def stream_reports(self) -> Sequence[Report]:
         """Judge each camera's stream."""
         limits = StreamLimits(self.settings.values.max_image_age_s)
-        return [
-            stream_report(
-                camera or 'camera',
-                self._meters[camera].snapshot(),
-                limits,
-                feed.silence(),
-                hardware_id=camera or feed.topic,
-            )
-            for camera, feed in self.feeds.items()
-        ]
+        return [self.judge(camera, meter, limits) for camera, meter in self._meters.items()]
 
     def _stream(self, camera: str) -> str:
         return f'{self.get_fully_qualified_name()} {camera}'

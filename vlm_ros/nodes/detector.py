@@ -8,7 +8,7 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 
 from vlm_ros.errors import VlmRosError
-from vlm_ros.health import Report, stream_report, StreamLimits
+from vlm_ros.health import Report, StreamLimits
 from vlm_ros.nodes.detector_camera import DetectorCamera
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.looking import Look, source_of, view_for, WARM_UP_IMAGE
@@ -138,16 +138,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
         limits = StreamLimits(
             values.max_image_age_s, values.warn_dropped_fraction, values.warn_rate_hz
         )
-        return [
-            stream_report(
-                camera.name or 'camera',
-                camera.meter.snapshot(),
-                limits,
-                silence=camera.feed.silence(),
-                hardware_id=camera.name or camera.feed.topic,
-            )
-            for camera in self._cameras
-        ]
+        return [self.judge(camera.name, camera.meter, limits) for camera in self._cameras]
 
     def _stream(self, camera: DetectorCamera) -> str:
         return f'{self.get_fully_qualified_name()} {camera.name}'

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from vlm_ros.errors import BackendError, ModelError
-from vlm_ros.health import Level, model_report, process_memory_bytes, Report
+from vlm_ros.health import (
+    Level,
+    model_report,
+    process_memory_bytes,
+    Report,
+    stream_report,
+    StreamLimits,
+    StreamMeter,
+)
 from vlm_ros.nodes.cameras import CameraParameters, topic_of
 from vlm_ros.nodes.diagnostics import Diagnostics
 from vlm_ros.nodes.image_feed import ImageFeed
@@ -76,6 +84,20 @@ class ModelNode(ManagedNode, Generic[P]):
     def stream_reports(self) -> Sequence[Report]:
         """Say how the cameras' streams do, while the node is active."""
         return ()
+
+    def judge(self, camera: str, meter: StreamMeter, limits: StreamLimits) -> Report:
+        """Judge a camera's stream; why there is none is asked only where there is none."""
+        snapshot, feed = meter.snapshot(), self.feeds[camera]
+        is_silent = (
+            snapshot.since_image_s is None or snapshot.since_image_s > limits.max_image_age_s
+        )
+        return stream_report(
+            camera or 'camera',
+            snapshot,
+            limits,
+            feed.silence() if is_silent else '',
+            hardware_id=camera or feed.topic,
+        )
 
     def why_not_active(self) -> str:
         """One line that says why the node does not work, and the mend."""
