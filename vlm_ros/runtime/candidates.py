@@ -1,6 +1,6 @@
 """Which models there are to choose from, what is known of each, and how long to bear with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 import enum
 from typing import Generic, TypeVar
@@ -95,6 +95,45 @@ class Seat(Generic[M]):
         self.retry_at_s = now_s + self.retry_s
         self.retry_s = min(2 * self.retry_s, patience.longest_retry_s)
         self.failures, self.ready_at_s = 0, 0.0
+
+
+class Bench(Generic[M]):
+    """The candidates, best first, on their seats; not thread-safe.
+
+    Args:
+        candidates: The models to use, best first.
+        patience: When a model is put aside, and for how long.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate[M]], patience: Patience) -> None:
+        self.seats = tuple(Seat(candidate, patience.first_retry_s) for candidate in candidates)
+
+    def better_than(self, seat: Seat[M] | None) -> Sequence[Seat[M]]:
+        """Return the seats before one; all where there is none."""
+        return self.seats if seat is None else self.seats[: self.seats.index(seat)]
+
+    def due(self, than: Seat[M] | None, now_s: float) -> Seat[M] | None:
+        """Return the best seat that is better than one and may be tried; None where none may."""
+        seats = self.better_than(than)
+        return next((s for s in seats if s.retry_at_s <= now_s and not s.is_stuck), None)
+
+    def errors(self, than: Seat[M] | None = None) -> str:
+        """Say in one line why no seat better than one is in use."""
+        return '; '.join(seat.error for seat in self.better_than(than) if seat.error)
+
+    def outlook(self, now_s: float) -> str:
+        """Say in one line why none can be used, and when one is tried again."""
+        if all(seat.is_stuck for seat in self.seats):
+            return f'{self.errors()}; it is tried again once it has come back'
+        wait_s = max(0.0, min(seat.retry_at_s for seat in self.seats) - now_s)
+        return f'{self.errors()}; trying again in {wait_s:.0f} s'
+
+
+def warm_up(model: M, works: Iterable[Callable[[M], object]]) -> None:
+    """Have a model do some work once, unless it says that its first call takes no longer."""
+    if getattr(model, 'needs_warm_up', True):
+        for work in works:
+            work(model)
 
 
 def as_out_of_memory(error: Exception) -> OutOfMemory | None:

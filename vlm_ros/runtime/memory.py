@@ -2,6 +2,29 @@
 
 import ctypes
 import gc
+import logging
+from typing import TypeVar
+
+from vlm_ros.tasks import Model
+
+M = TypeVar('M', bound=Model)
+_LOGGER = logging.getLogger(__name__)
+
+
+def free_models(models: list[M]) -> None:
+    """Close models and let go of them.
+
+    Args:
+        models: A list that nobody else holds the models of; it is empty afterwards, so that no
+            variable of the caller keeps one alive.
+    """
+    while models:
+        try:
+            models[-1].close()
+        except Exception:
+            _LOGGER.exception('closing %s failed', models[-1].model_id)
+        del models[-1]
+        return_freed_memory()
 
 
 def return_freed_memory() -> None:

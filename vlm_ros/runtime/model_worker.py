@@ -21,14 +21,16 @@ from typing import Generic, TypeVar
 from vlm_ros.errors import DeadlineExceeded, InputError, ModelError, OutOfMemory, WorkCancelled
 from vlm_ros.runtime.candidates import (
     as_out_of_memory,
+    Bench,
     Candidate,
     ModelState,
     one_line,
     Patience,
     Phase,
     Seat,
+    warm_up,
 )
-from vlm_ros.runtime.memory import return_freed_memory
+from vlm_ros.runtime.memory import free_models, return_freed_memory
 from vlm_ros.runtime.turns import Turn
 from vlm_ros.runtime.worker import Worker
 from vlm_ros.tasks import BatchDetector, Model, ReleasesMemory, Ticket
@@ -73,7 +75,7 @@ class ModelWorker(Worker, Generic[M]):
     ) -> None:
         self._patience = patience
         self._report = report
-        self._seats = [Seat(candidate, patience.first_retry_s) for candidate in candidates]
+        self._bench = Bench(candidates, patience)
         self._seat: Seat[M] | None = None
         self._model: M | None = None
         self._batch = 1
@@ -111,10 +113,10 @@ class ModelWorker(Worker, Generic[M]):
             return ModelState(
                 self._phase(),
                 seat.candidate.name if seat else '',
-                self._seats[0].candidate.name,
+                self._bench.seats[0].candidate.name,
                 self._model.model_id if self._model is not None else '',
                 self._model.device if self._model is not None else '',
-                '; '.join(seat.error for seat in self._better() if seat.error),
+                self._bench.errors(self._seat),
                 time.monotonic() - self._since_s,
             )
 
@@ -129,10 +131,12 @@ class ModelWorker(Worker, Generic[M]):
         The first call of a model takes longest. One that fails at it fails to load.
         """
         with self._wake:
+            if work in self._warm_ups:
+                return
             self._warm_ups.append(work)
             model = self._model
-        if model is not None and _needs_warm_up(model):
-            self.submit(lambda: work(self.model), Ticket())
+        if model is not None:
+            self.submit(lambda: warm_up(self.model, [work]), Ticket())
 
     def call(self, use: Callable[[M], R]) -> R:
         """Use the model, and keep the record of its failures; for turns.
@@ -202,8 +206,7 @@ class ModelWorker(Worker, Generic[M]):
     def _between_turns(self) -> None:
         with self._wake:
             retired, self._retired = self._retired, []
-        for number in range(len(retired)):
-            _free(retired, number)
+        free_models(retired)
 
     def _came_back(self) -> None:
         with self._wake:
@@ -214,7 +217,7 @@ class ModelWorker(Worker, Generic[M]):
             del stuck
             seat.is_stuck = False
             self._wake.notify_all()
-        _free(models, 0)
+        free_models(models)
 
     def _phase(self) -> Phase:
         if self._closed:
@@ -228,15 +231,12 @@ class ModelWorker(Worker, Generic[M]):
             return 'the model is shutting down'
         if self._loading is not None:
             return f'{self._loading.seat.candidate.name} is still loading'
-        if all(seat.is_stuck for seat in self._seats):
-            return f'{self._failure()}; it is tried again once it has come back'
-        wait_s = min(seat.retry_at_s for seat in self._seats) - time.monotonic()
-        return f'{self._failure()}; trying again in {max(0.0, wait_s):.0f} s'
+        return self._bench.outlook(time.monotonic())
 
     def _failure(self) -> ModelError:
         """Why there is no model."""
         with self._wake:
-            return ModelError('; '.join(seat.error for seat in self._seats if seat.error))
+            return ModelError(self._bench.errors())
 
     def _enter(self, seat: Seat[M] | None, model: M | None = None) -> None:
         """Use this model from now on, or none; called with the lock held."""
@@ -281,28 +281,22 @@ class ModelWorker(Worker, Generic[M]):
             self._enter(None)
         self._choose()
 
-    def _better(self) -> Sequence[Seat[M]]:
-        if self._seat is None:
-            return self._seats
-        return self._seats[: self._seats.index(self._seat)]
-
     def _choose(self) -> None:
         """Load the best model that is due and better than the one in use; with the lock held."""
         if self._closed or self._loading is not None:
             return
         now_s = time.monotonic()
-        for seat in self._better():
-            if seat.retry_at_s <= now_s and not seat.is_stuck:
-                loading = self._loading = _Loading(seat)
-                if self._model is None:
-                    self._since_s = now_s
-                threading.Thread(
-                    target=self._load,
-                    args=(loading,),
-                    name=f'{self._name} loading {seat.candidate.name}',
-                    daemon=True,
-                ).start()
-                return
+        if (seat := self._bench.due(self._seat, now_s)) is None:
+            return
+        if self._model is None:
+            self._since_s = now_s
+        self._loading = _Loading(seat)
+        threading.Thread(
+            target=self._load,
+            args=(self._loading,),
+            name=f'{self._name} loading {seat.candidate.name}',
+            daemon=True,
+        ).start()
 
     def _load(self, loading: _Loading[M]) -> None:
         """Load a model and warm it up; on a thread of its own."""
@@ -314,8 +308,7 @@ class ModelWorker(Worker, Generic[M]):
             models.append(candidate.load())
             with self._wake:
                 warm_ups = list(self._warm_ups)
-            for work in warm_ups if _needs_warm_up(models[0]) else ():
-                work(models[0])
+            warm_up(models[0], warm_ups)
         except Exception as caught:  # noqa: BLE001 - whatever a third party's loading raises
             error = caught
         with self._wake:
@@ -325,8 +318,7 @@ class ModelWorker(Worker, Generic[M]):
                 self._settle(loading.seat, models, error)
             loading.seat.is_stuck = False
             self._wake.notify_all()
-        for number in range(len(models)):
-            _free(models, number)
+        free_models(models)
         if not is_wanted:
             return
         state = self.state
@@ -361,27 +353,21 @@ class ModelWorker(Worker, Generic[M]):
 
     def _until_next_s(self) -> float | None:
         """Seconds until there is something to look at; None for not before something happens."""
-        moments = [seat.retry_at_s for seat in self._seats if seat is not self._seat]
+        moments = [seat.retry_at_s for seat in self._bench.seats if seat is not self._seat]
         if self._loading is not None:
             moments = [
                 self._loading.started_s + self._patience.load_s,
                 self._loading.told_s + PROGRESS_S,
             ]
         if self._turn is not None:
-            moments.append(self._turn_ends_s(self._turn))
+            moments.append(self._turn.latest_end_s(self._patience.call_s) + GRACE_S)
         now_s = time.monotonic()
         return min((max(0.0, m - now_s) for m in moments if m > now_s), default=None)
-
-    def _turn_ends_s(self, turn: Turn) -> float:
-        ends_s = turn.started_s + self._patience.call_s
-        if turn.ticket.deadline_s is not None and not turn.ticket.is_cancelled:
-            ends_s = max(ends_s, turn.ticket.deadline_s)
-        return ends_s + GRACE_S
 
     def _overdue_turn(self) -> Callable[[], None] | None:
         """Leave a thread behind that does not come back; called with the lock held."""
         turn = self._turn
-        if turn is None or time.monotonic() < self._turn_ends_s(turn):
+        if turn is None or time.monotonic() < turn.latest_end_s(self._patience.call_s) + GRACE_S:
             return None
         after_s = time.monotonic() - turn.started_s
         if (in_use := self._in_use) is None:
@@ -431,21 +417,6 @@ class ModelWorker(Worker, Generic[M]):
         loading.told_s = now_s
         text = f'loading {loading.seat.candidate.name}: {now_s - loading.started_s:.0f} s so far'
         return lambda: self._report(logging.INFO, text)
-
-
-def _needs_warm_up(model: Model) -> bool:
-    return bool(getattr(model, 'needs_warm_up', True))
-
-
-def _free(models: list[M], number: int) -> None:
-    """Close a model and let go of it; taken from a list so that no caller's variable keeps it."""
-    model, models[number] = models[number], None  # type: ignore[call-overload]
-    try:
-        model.close()
-    except Exception:
-        _LOGGER.exception('closing %s failed', model.model_id)
-    del model
-    return_freed_memory()
 
 
 def _complete(future: 'Future[None]', error: Exception | None = None) -> None:
