@@ -6,23 +6,16 @@ detections; `added` is the age less the model's own time.
 """
 
 from collections.abc import Iterator
-import contextlib
 import os
-import subprocess
-import sys
-import time
 
 import numpy as np
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 
+from benchmarks._listener import Listener, Seen
+from benchmarks._processes import process
 from benchmarks.reporting import Figure, run
-from vlm_ros.nodes.conversions import duration_to_seconds
-from vlm_ros_interfaces.msg import PerceptionStatus
 
 WARM_UP_S = 3.0
 MEASURED_S = 10.0
-LOADING_S = 60.0
 PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 NAMES = 'person,car,dog,cat,bicycle,chair,cup,bottle,laptop,book'
 
@@ -55,18 +48,9 @@ def figures() -> Iterator[Figure]:
 class Measurement:
     """The statuses of one case."""
 
-    def __init__(self, statuses: list[PerceptionStatus], duration_s: float) -> None:
-        looked = [s for s in statuses if s.provenance.inference_time != type(s.provenance.age)()]
-        if len(looked) < 10:
-            reason = statuses[-1].status.message if statuses else 'no status came'
-            raise SystemExit(f'graph: only {len(looked)} frames were looked at: {reason}')
-        first, last = statuses[0], statuses[-1]
-        self.received_hz = (last.frames_received - first.frames_received) / duration_s
-        self.processed_hz = (last.frames_processed - first.frames_processed) / duration_s
-        self._ages_s = np.array([duration_to_seconds(s.provenance.age) for s in looked])
-        self._inferences_s = np.array(
-            [duration_to_seconds(s.provenance.inference_time) for s in looked]
-        )
+    def __init__(self, seen: Seen) -> None:
+        self.received_hz, self.processed_hz = seen.received_hz, seen.processed_hz
+        self._ages_s, self._inferences_s = seen.ages_s, seen.inferences_s
 
     def added_ms(self, percentile: float) -> float:
         """Milliseconds beyond the model's own time."""
@@ -82,52 +66,19 @@ def _measure(backend: str, *, own_transport: bool, options: str = '') -> Measure
     if not own_transport:
         for name in PROFILES:
             environment.pop(name, None)
-    graph = ['-p', 'nodes:=detector', '-p', f'backend:={backend}', '-p', f'vocabulary:={NAMES}']
+    graph = {'nodes': 'detector', 'backend': backend, 'vocabulary': NAMES}
     if options:
-        graph += ['-p', f'backend_options:={options}']
+        graph['backend_options'] = options
     with (
-        _process('vlm_ros.nodes.perception', graph, environment),
-        _process('benchmarks._camera', [], environment),
+        process('vlm_ros.nodes.perception', parameters=graph, environment=environment),
+        process('benchmarks._camera', environment=environment),
+        Listener() as listener,
     ):
-        return _listen()
-
-
-def _listen() -> Measurement:
-    statuses: list[PerceptionStatus] = []
-    rclpy.init()
-    try:
-        node = rclpy.create_node('benchmark', namespace='/benchmark')
-        node.create_subscription(PerceptionStatus, 'detections/status', statuses.append, 100)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-
-        def spin(until_s: float, enough: int | None = None) -> None:
-            while time.monotonic() < until_s and (enough is None or len(statuses) < enough):
-                executor.spin_once(timeout_sec=0.1)
-                if enough is not None:
-                    statuses[:] = [s for s in statuses if s.frames_processed]
-
-        spin(time.monotonic() + LOADING_S, enough=1)
-        spin(time.monotonic() + WARM_UP_S)
-        statuses.clear()
-        started_s = time.monotonic()
-        spin(started_s + MEASURED_S)
-        return Measurement(statuses, time.monotonic() - started_s)
-    finally:
-        rclpy.try_shutdown()
-
-
-@contextlib.contextmanager
-def _process(module: str, args: list[str], environment: dict[str, str]) -> Iterator[None]:
-    command = [sys.executable, '-m', module, '--ros-args', *args]
-    process = subprocess.Popen(
-        [*command, '-r', '__ns:=/benchmark', '--log-level', 'error'], env=environment
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+        listener.wait_until_active()
+        listener.spin(WARM_UP_S)
+        listener.clear()
+        listener.spin(MEASURED_S)
+        return Measurement(Seen('graph', listener.statuses['']))
 
 
 if __name__ == '__main__':
