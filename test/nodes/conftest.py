@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Any
 
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 import pytest
 import rclpy
@@ -40,6 +42,8 @@ class Graph:
         self.nodes: list[Node] = []
         self._thread: threading.Thread | None = None
         self._client_context: rclpy.Context | None = None
+        self._cameras: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {}
 
     def start(
         self,
@@ -71,7 +75,8 @@ class Graph:
         self.client = rclpy.create_node('client', context=self._client_context)
         self._client_executor = SingleThreadedExecutor(context=self._client_context)
         self._client_executor.add_node(self.client)
-        self._images: Any = None
+        # Fast DDS loses what a client asks a server that does not know it yet.
+        self.spin_until(lambda: 'client' in self.nodes[0].get_node_names(), 'being known')
         if active:
             managed = [node for node in self.nodes if isinstance(node, ManagedNode)]
             self.spin_until(lambda: all(node.is_active for node in managed), 'being active')
@@ -117,25 +122,27 @@ class Graph:
         )
         return messages
 
-    def connect(self, topic: str = 'image', msg_type: type = Image) -> None:
+    def connect(self, topic: str = 'image', msg_type: type = Image) -> Any:
         """Announce a camera and wait until the nodes have followed its reliability."""
-        if self._images is None:
-            self._images = self.client.create_publisher(msg_type, topic, 1)
+        if topic not in self._cameras:
+            camera = self._cameras[topic] = self.client.create_publisher(msg_type, topic, 1)
             self.spin_until(
                 lambda: any(
                     info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
-                    for info in self.client.get_subscriptions_info_by_topic(
-                        self._images.topic_name
-                    )
+                    for info in self.client.get_subscriptions_info_by_topic(camera.topic_name)
                 ),
                 'a subscription',
             )
-            self.spin_until(self._images.get_subscription_count, 'a connection')
+            self.spin_until(camera.get_subscription_count, 'a connection')
+        return self._cameras[topic]
+
+    def disconnect(self, topic: str = 'image') -> None:
+        """End a camera."""
+        self.client.destroy_publisher(self._cameras.pop(topic))
 
     def publish(self, msg: Any, topic: str = 'image') -> None:
         """Publish an image to the nodes, once they listen."""
-        self.connect(topic, type(msg))
-        self._images.publish(msg)
+        self.connect(topic, type(msg)).publish(msg)
 
     def stamped(self, **fields: Any) -> Image:
         """Return a small rgb8 image stamped now, with some fields replaced."""
@@ -145,23 +152,37 @@ class Graph:
             setattr(msg, name, value)
         return msg
 
-    def show(self, messages: list[Any], msg: Image | None = None) -> Any:
+    def show(self, messages: list[Any], msg: Any = None, topic: str = 'image') -> Any:
         """Publish an image and return the next message about it."""
-        self.connect()
         msg = msg or self.stamped()
-        self.publish(msg)
+        self.publish(msg, topic)
         return self.spin_until(
             lambda: next((m for m in messages if m.header == msg.header), None), 'a result'
         )
 
+    def ask(self, srv_type: type, name: str, request: Any) -> Any:
+        """Send a request; returns the future of its response."""
+        if name not in self._clients:
+            client = self._clients[name] = self.client.create_client(srv_type, name)
+            self.spin_until(client.service_is_ready, f'the service {name}')
+        return self._clients[name].call_async(request)
+
     def call(self, srv_type: type, name: str, request: Any) -> Any:
         """Call a service and return its response."""
-        client = self.client.create_client(srv_type, name)
-        self.spin_until(client.service_is_ready, f'the service {name}')
-        future = client.call_async(request)
+        future = self.ask(srv_type, name, request)
         self.spin_until(future.done, f'a response of {name}')
-        self.client.destroy_client(client)
         return future.result()
+
+    def change_state(self, node: str, transition: int | str) -> bool:
+        """Ask a node for a transition, as a lifecycle manager does; whether it succeeded."""
+        by = {'label': transition} if isinstance(transition, str) else {'id': transition}
+        request = ChangeState.Request(transition=Transition(**by))
+        return bool(self.call(ChangeState, f'{node}/change_state', request).success)
+
+    def state_of(self, node: str) -> str:
+        """Return the label of a node's state."""
+        response = self.call(GetState, f'{node}/get_state', GetState.Request())
+        return str(response.current_state.label)
 
 
 @pytest.fixture

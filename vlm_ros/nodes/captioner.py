@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 import threading
-from typing import Any
 
 from vlm_ros import results
 from vlm_ros.health import Report, StreamLimits, StreamMeter
@@ -18,7 +17,7 @@ from vlm_ros.nodes.process import run, until_shutdown
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.results import Provenance
 from vlm_ros.runtime.turns import Consumer
-from vlm_ros.tasks import Ticket
+from vlm_ros.tasks import Captioner, Model, Ticket
 from vlm_ros_interfaces.msg import Caption
 
 _PERIODS = 10
@@ -44,6 +43,7 @@ class _Job:
 
     camera: str
     frame: Frame
+    period: int
 
     @property
     def provenance(self) -> Provenance:
@@ -77,17 +77,19 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
         self._listeners = {camera: partial(self._on_frame, camera) for camera in self.feeds}
         self._consumer = Consumer(self._look, self._failed, self._publish)
         self._publishing = threading.Lock()
-        self._publishes = False
+        # Changes with every activation and deactivation: what is left of another is not published.
+        self._period = 0
 
-    def warm_up(self, model: Any) -> None:
+    def warm_up(self, model: Model) -> None:
         """Caption once."""
-        model.caption(WARM_UP_IMAGE)
+        if isinstance(model, Captioner):
+            model.caption(WARM_UP_IMAGE)
 
     async def activate(self) -> None:
         """Look at images from now on."""
         window_s = max(10.0, _PERIODS / self.settings.values.max_rate_hz)
         self._meters = {camera: StreamMeter(window_s) for camera in self.feeds}
-        self._publishes = True
+        self._period += 1
         for camera, feed in self.feeds.items():
             feed.add_listener(self._listeners[camera])
 
@@ -97,7 +99,7 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
             feed.remove_listener(self._listeners[camera])
             self.worker.withdraw(self._stream(camera))
         with self._publishing:
-            self._publishes = False
+            self._period += 1
 
     def stream_reports(self) -> Sequence[Report]:
         """Judge each camera's stream."""
@@ -114,7 +116,7 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
             meter.drop()
             return
         self._next_s[camera] = frame.received_s + 1.0 / self.settings.values.max_rate_hz
-        job = _Job(camera, frame)
+        job = _Job(camera, frame, self._period)
         meter.drop(int(self.worker.offer(self._stream(camera), job, self._consumer)))
 
     def _look(
@@ -144,7 +146,7 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
         job, seen = result
         published = conversions.published_at(seen.provenance, self.get_clock().now().nanoseconds)
         with self._publishing, until_shutdown(self):
-            if not self._publishes:
+            if job.period != self._period:
                 return
             self._meters[job.camera].process(
                 failed=seen.result is None,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import threading
-from typing import Any
 
 from rclpy.clock import Clock, ClockType
 
@@ -20,7 +19,7 @@ from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections, Provenance, Status
 from vlm_ros.runtime import batching
 from vlm_ros.runtime.turns import Consumer
-from vlm_ros.tasks import Ticket
+from vlm_ros.tasks import Detector, Model, Ticket
 from vlm_ros_interfaces.srv import SetVocabulary
 
 _HEARTBEAT_S = 1.0
@@ -70,6 +69,7 @@ class _Job:
     camera: DetectorCamera
     frame: Frame
     vocabulary: Vocabulary
+    period: int
 
     @property
     def provenance(self) -> Provenance:
@@ -110,17 +110,19 @@ class DetectorNode(ModelNode[DetectorParameters]):
         self.create_service(SetVocabulary, 'set_vocabulary', self._on_set_vocabulary)
         self._consumer = Consumer(self._look, self._failed, self._publish, batches=True)
         self._publishing = threading.Lock()
-        self._publishes = False
+        # Changes with every activation and deactivation: what is left of another is not published.
+        self._period = 0
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_HEARTBEAT_S, self._on_heartbeat, clock=clock)
 
-    def warm_up(self, model: Any) -> None:
+    def warm_up(self, model: Model) -> None:
         """Detect once."""
-        model.detect(WARM_UP_IMAGE, self._cameras[0].vocabulary)
+        if isinstance(model, Detector):
+            model.detect(WARM_UP_IMAGE, self._cameras[0].vocabulary)
 
     async def activate(self) -> None:
         """Look at images from now on."""
-        self._publishes = True
+        self._period += 1
         for camera in self._cameras:
             camera.start(self._on_frame)
 
@@ -130,7 +132,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
             camera.stop()
             self.worker.withdraw(self._stream(camera))
         with self._publishing:
-            self._publishes = False
+            self._period += 1
 
     def stream_reports(self) -> Sequence[Report]:
         """Judge each camera's stream."""
@@ -144,7 +146,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
         return f'{self.get_fully_qualified_name()} {camera.name}'
 
     def _on_frame(self, camera: DetectorCamera, frame: Frame) -> None:
-        job = _Job(camera, frame, camera.vocabulary)
+        job = _Job(camera, frame, camera.vocabulary, self._period)
         camera.meter.drop(int(self.worker.offer(self._stream(camera), job, self._consumer)))
 
     def _look(self, jobs: Sequence[_Job], ticket: Ticket) -> list[tuple[_Job, Look[Detections]]]:
@@ -184,8 +186,12 @@ class DetectorNode(ModelNode[DetectorParameters]):
         """Publish what came of a frame; runs on the worker's thread."""
         job, seen = result
         with self._publishing:
-            if self._publishes:
+            if job.period != self._period:
+                return
+            try:
                 job.camera.publish(seen, job.frame, self.settings.values.max_detections)
+            except Exception as error:  # noqa: BLE001 - a result that no message can carry
+                job.camera.publish(Look.failed(error, job.provenance), job.frame, 0)
 
     def _on_heartbeat(self) -> None:
         """Say once a second why there is nothing, so that silence never reads as an empty room."""

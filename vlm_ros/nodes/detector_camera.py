@@ -56,6 +56,7 @@ class DetectorCamera:
         self._threshold = 0.0
         self._own: Parameters[OwnVocabulary] | None = None
         self._looked_since_heartbeat = False
+        self._handed_over: Frame | None = None
         self._on_frame: Callable[[DetectorCamera, Frame], None] = lambda camera, frame: None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._detections = node.create_publisher(
@@ -92,18 +93,12 @@ class DetectorCamera:
     def stop(self) -> None:
         """Hand over no more frames."""
         self.feed.remove_listener(self._take)
+        self._handed_over = None
 
     def publish(self, seen: Look[Detections], frame: Frame, max_detections: int) -> None:
         """Publish what came of a frame."""
-        self._looked_since_heartbeat = True
         published = conversions.published_at(
             seen.provenance, self._node.get_clock().now().nanoseconds
-        )
-        self.meter.process(
-            failed=seen.result is None,
-            inference_s=published.inference_time_s,
-            age_s=published.age_s,
-            failure=seen.message,
         )
         with until_shutdown(self._node):
             if seen.result is None:
@@ -114,6 +109,15 @@ class DetectorCamera:
             else:
                 best = seen.result.best(max_detections)
                 self._detections.publish(conversions.detections_to_msg(best, frame.header))
+            self.meter.process(
+                failed=seen.result is None,
+                inference_s=published.inference_time_s,
+                age_s=published.age_s,
+                failure=seen.message,
+            )
+            self._looked_since_heartbeat = True
+            if self._handed_over is frame:
+                self._handed_over = None
             self.publish_status(seen.status, seen.message, published)
 
     def publish_status(
@@ -145,7 +149,9 @@ class DetectorCamera:
             )
 
     def heartbeat(self, max_image_age_s: float, trouble: str = '') -> None:
-        """Say why nothing was published since the last heartbeat, where nothing was.
+        """Say why nothing was published since the last heartbeat, where something should be.
+
+        A camera, or a `max_rate_hz`, that is slow is no reason: the last result still holds.
 
         Args:
             max_image_age_s: When an image is too old to be looked at.
@@ -162,7 +168,7 @@ class DetectorCamera:
         elif (silent_s := time.monotonic() - frame.received_s) > max_image_age_s:
             message = f'no image for {silent_s:.1f} s: {self.feed.silence()}'
             self.publish_status(Status.STALE, message)
-        else:
+        elif self._handed_over is not None:
             self.publish_status(Status.TIMEOUT, 'the model has not finished with an image yet')
 
     def _take(self, frame: Frame) -> None:
@@ -172,6 +178,7 @@ class DetectorCamera:
             return
         if self.max_rate_hz:
             self._next_s = frame.received_s + 1.0 / self.max_rate_hz
+        self._handed_over = frame
         self._on_frame(self, frame)
 
     def _announce(self) -> None:

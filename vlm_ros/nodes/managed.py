@@ -19,6 +19,12 @@ from vlm_ros.errors import VlmRosError
 
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
+_PRIMARY_STATES = (
+    State.PRIMARY_STATE_UNCONFIGURED,
+    State.PRIMARY_STATE_INACTIVE,
+    State.PRIMARY_STATE_ACTIVE,
+    State.PRIMARY_STATE_FINALIZED,
+)
 _MENDS = {
     'unconfigured': 'configure and activate it',
     'inactive': 'activate it',
@@ -45,6 +51,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
                 service.callback = self._on_change_state
         self._trouble = ''
         self._retry_s = _FIRST_RETRY_S
+        self._starts_by_itself = False
 
     async def configure(self) -> None:
         """Get what the work needs."""
@@ -86,6 +93,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
         What fails is tried again after a back-off, until it succeeds or somebody else takes over.
         """
+        self._starts_by_itself = True
         self._start_in(0.0)
 
     async def change_state(self, transition_id: int) -> bool:
@@ -97,9 +105,9 @@ class ManagedNode(LifecycleNodeMixin, Node):
         Returns:
             Whether it was possible and succeeded; `trouble` says why not.
         """
-        possible = {entry[0]: entry[1] for entry in self._state_machine.available_transitions}
-        if transition_id not in possible:
-            labels = ', '.join(sorted(set(possible.values()))) or 'none'
+        possible = self._possible()
+        if transition_id not in possible.values():
+            labels = ', '.join(sorted(possible)) or 'none'
             self.get_logger().warning(
                 f'transition {transition_id} is not possible while {self.state}, only {labels}'
             )
@@ -122,6 +130,13 @@ class ManagedNode(LifecycleNodeMixin, Node):
             recovered = await self._do(lambda: self._shut_down(was_active), keep_trouble=True)
             self._state_machine.trigger_transition_by_label(recovered.to_label(), True)
         return bool(outcome == TransitionCallbackReturn.SUCCESS)
+
+    def _possible(self) -> dict[str, int]:
+        """Return the transitions that may be asked for now, by their labels."""
+        state_id, _ = self._state_machine.current_state
+        if state_id not in _PRIMARY_STATES:
+            return {}  # only this node itself may say how the transition it is in has ended
+        return {entry[1]: entry[0] for entry in self._state_machine.available_transitions}
 
     async def _shut_down(self, was_active: bool) -> None:
         if was_active:
@@ -149,10 +164,12 @@ class ManagedNode(LifecycleNodeMixin, Node):
     async def _on_change_state(
         self, request: ChangeState.Request, response: ChangeState.Response
     ) -> ChangeState.Response:
+        possible = self._possible()
         transition_id = request.transition.id
         if label := request.transition.label:
-            ids = {entry[1]: entry[0] for entry in self._state_machine.available_transitions}
-            transition_id = ids.get(label, -1)
+            transition_id = possible.get(label, -1)
+        if transition_id in possible.values():
+            self._starts_by_itself = False  # somebody takes over
         response.success = await self.change_state(transition_id)
         return response
 
@@ -166,8 +183,8 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
     async def _start(self) -> None:
         self.destroy_timer(self._start_timer)
-        if self.state != 'unconfigured':
-            return  # somebody else has taken over
+        if not self._starts_by_itself:
+            return
         if await self.change_state(Transition.TRANSITION_CONFIGURE):
             await self.change_state(Transition.TRANSITION_ACTIVATE)
         elif self.state == 'unconfigured':

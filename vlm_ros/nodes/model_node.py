@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from vlm_ros.errors import BackendError, ModelError
 from vlm_ros.health import (
@@ -78,7 +78,7 @@ class ModelNode(ManagedNode, Generic[P]):
             raise ModelError(self.why_not_active())
         return self._worker
 
-    def warm_up(self, model: Any) -> None:
+    def warm_up(self, model: Model) -> None:
         """Have the model do, once, what this node will have it do."""
 
     def stream_reports(self) -> Sequence[Report]:

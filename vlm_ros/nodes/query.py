@@ -131,7 +131,7 @@ class QueryNode(ModelNode[QueryParameters]):
             self._action = None
         super().destroy_node()
 
-    def warm_up(self, model: Any) -> None:
+    def warm_up(self, model: Model) -> None:
         """Look once."""
         if isinstance(model, Detector):
             model.detect(WARM_UP_IMAGE, Vocabulary(('thing',)))
