@@ -53,9 +53,11 @@ def detect(
         One outcome an image, in their order.
     """
     outcomes: list[Outcome] = []
+    at_most = len(images)
     singly = 0  # how many of the first images are to be looked at alone
     while (done := len(outcomes)) < len(images):
-        count = 1 if done < singly else min(worker.frames_at_once, len(images) - done)
+        count = min(worker.frames_at_once, at_most, len(images) - done)
+        count = 1 if done < singly else count
         batch = slice(done, done + count)
         look = partial(
             _look,
@@ -67,8 +69,9 @@ def detect(
         try:
             outcomes += worker.call(look)
         except OutOfMemory as error:
-            if worker.frames_at_once >= count:  # it cannot be less
-                outcomes += [Outcome(error)] * count
+            if count == 1:
+                outcomes.append(Outcome(error))
+            at_most = max(1, count // 2)
         except InterruptedWork as error:
             outcomes += [Outcome(error)] * (len(images) - done)
         except Exception as error:  # noqa: BLE001 - each image gets an outcome of its own

@@ -146,11 +146,11 @@ class ModelWorker(Worker, Generic[M]):
             OutOfMemory: Its memory did not suffice; `frames_at_once` is smaller now, if it could.
         """
         with self._wake:
+            if self._thread is not threading.current_thread():
+                raise ModelError('this work was left behind')  # another thread has the model now
             if self._model is None or self._seat is None:
                 raise ModelError(self._why_none())
-            seat, model = in_use = self._seat, self._model
-            if self._thread is threading.current_thread():
-                self._in_use = in_use
+            seat, model = in_use = self._in_use = self._seat, self._model
         try:
             return self._call(use, seat, model)
         finally:
@@ -362,7 +362,7 @@ class ModelWorker(Worker, Generic[M]):
         if self._turn is not None:
             moments.append(self._turn.latest_end_s(self._patience.call_s) + GRACE_S)
         now_s = time.monotonic()
-        return min((max(0.0, m - now_s) for m in moments if m > now_s), default=None)
+        return min((max(0.0, m - now_s) for m in moments), default=None)
 
     def _overdue_turn(self) -> Callable[[], None] | None:
         """Leave a thread behind that does not come back; called with the lock held."""
