@@ -4,6 +4,8 @@ from collections.abc import Callable
 import time
 from typing import Any
 
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -61,6 +63,16 @@ class Listener:
             last = next((s[-1].status.message for s in self.statuses.values() if s), '')
             raise SystemExit(f'no camera is looked at: {last or "no status came"}')
 
+    def change_state(self, name: str, transition_id: int) -> None:
+        """Have a managed node go through a transition; ends the benchmark where that fails."""
+        client = self.node.create_client(ChangeState, f'{name}/change_state')
+        if not client.wait_for_service(timeout_sec=LOADING_S):
+            raise SystemExit(f'{name} does not come up')
+        future = client.call_async(ChangeState.Request(transition=Transition(id=transition_id)))
+        if not self.spin(LOADING_S, future.done) or not future.result().success:
+            raise SystemExit(f'transition {transition_id} of {name} failed')
+        self.node.destroy_client(client)
+
     def clear(self) -> None:
         """Forget the statuses."""
         for statuses in self.statuses.values():
@@ -92,16 +104,16 @@ class Caller:
         self._make_request = make_request
         self._is_waiting = False
         self._number = 0
-        node.create_timer(period_s, self._call)
+        self._timer = node.create_timer(period_s, self._call)
+
+    def stop(self) -> None:
+        """Call no more."""
+        self._timer.cancel()
 
     def forget(self) -> None:
         """Forget the calls so far."""
         self.latencies_s.clear()
         self.responses.clear()
-
-    def milliseconds(self, percentile: float) -> float:
-        """Latency of the calls so far."""
-        return 1e3 * float(np.percentile(self.latencies_s, percentile))
 
     def _call(self) -> None:
         if self._is_waiting or not self._client.service_is_ready():
@@ -134,12 +146,12 @@ class Seen:
             [duration_to_seconds(s.provenance.inference_time) for s in looked]
         )
         stamps_ns = np.array([stamp_to_ns(s.header.stamp) for s in looked])
-        self.published_s = (stamps_ns - stamps_ns[0]) * 1e-9 + self.ages_s
-        duration_s = self.published_s[-1] - self.published_s[0]
+        self.published_at_s = stamps_ns * 1e-9 + self.ages_s
+        duration_s = self.published_at_s[-1] - self.published_at_s[0]
         self.processed_hz = (last.frames_processed - first.frames_processed) / duration_s
         self.received_hz = (last.frames_received - first.frames_received) / duration_s
 
     @property
     def gaps_s(self) -> 'np.ndarray[Any, Any]':
         """Seconds from the publication of each result to the next."""
-        return np.diff(self.published_s)
+        return np.diff(self.published_at_s)

@@ -25,9 +25,9 @@ from vlm_ros.tasks import Detector
 class PlainNode(Node):
     """Detects in every image of its queue, one after the other."""
 
-    def __init__(self, names: str) -> None:
+    def __init__(self, names: str, backend: str, script: str) -> None:
         super().__init__('detector')
-        model = backends.load('embedded')
+        model = backends.load(backend, **({'script': script} if script else {}))
         assert isinstance(model, Detector)
         self._model = model
         self._vocabulary = Vocabulary.parse(names)
@@ -46,9 +46,11 @@ def main() -> None:
     """Run until the process is ended."""
     parser = argparse.ArgumentParser()
     parser.add_argument('--names', required=True)
+    parser.add_argument('--backend', default='embedded')
+    parser.add_argument('--script', default='', help="fake's")
     options, _ = parser.parse_known_args()
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    rclpy.spin(PlainNode(options.names))
+    rclpy.spin(PlainNode(options.names, options.backend, options.script))
 
 
 if __name__ == '__main__':

@@ -1,14 +1,13 @@
 """Whether memory returns: resident memory of a node with a model, through cycles of its lifecycle.
 
 The `perception` executable runs the detector on a camera; configure, activate, deactivate and
-cleanup are asked for through `change_state`, as a lifecycle manager does.
+cleanup are asked for through `change_state`, as a lifecycle manager does. Libraries that the first
+load imports stay: Python never unloads them.
 """
 
 from collections.abc import Iterator
-import time
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 import psutil
 
 from benchmarks._listener import Listener, LOADING_S
@@ -36,46 +35,29 @@ def figures() -> Iterator[Figure]:
         process('benchmarks._camera', ['--size', '640x480']),
         Listener() as listener,
     ):
-        changes = Changes(listener)
+        # The heartbeat comes from an unconfigured node too.
+        listener.spin(LOADING_S, lambda: bool(listener.statuses['']))
+        listener.spin(SETTLED_S)
         before = _resident_mib(perception)
         yield Figure('lifecycle.before', before, 'MiB', setting)
         for cycle in range(1, CYCLES + 1):
-            changes.make(Transition.TRANSITION_CONFIGURE)
-            changes.make(Transition.TRANSITION_ACTIVATE)
+            listener.change_state('detector', Transition.TRANSITION_CONFIGURE)
+            listener.change_state('detector', Transition.TRANSITION_ACTIVATE)
             listener.clear()
             listener.wait_until_active()
             listener.spin(ACTIVE_S)
             active.append(_resident_mib(perception))
             yield Figure(f'lifecycle.active_{cycle}', active[-1], 'MiB', setting)
-            changes.make(Transition.TRANSITION_DEACTIVATE)
-            changes.make(Transition.TRANSITION_CLEANUP)
+            listener.change_state('detector', Transition.TRANSITION_DEACTIVATE)
+            listener.change_state('detector', Transition.TRANSITION_CLEANUP)
             listener.spin(SETTLED_S)
             cleaned.append(_resident_mib(perception))
             yield Figure(f'lifecycle.cleaned_{cycle}', cleaned[-1], 'MiB', setting)
-    # The first time also brings in libraries, which Python never unloads.
     for name, number in (('first', 0), ('last', CYCLES - 1)):
         value = active[number] - cleaned[number]
         yield Figure(f'lifecycle.returned_{name}', value, 'MiB', setting)
     growth = (cleaned[-1] - cleaned[1]) / (CYCLES - 2)
     yield Figure('lifecycle.growth_a_cycle', growth, 'MiB', setting)
-
-
-class Changes:
-    """Asks the detector to change its state."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._client = listener.node.create_client(ChangeState, 'detector/change_state')
-        if not self._client.wait_for_service(timeout_sec=LOADING_S):
-            raise SystemExit('lifecycle: the detector does not come up')
-        time.sleep(SETTLED_S)
-
-    def make(self, transition_id: int) -> None:
-        """Go through a transition; ends the benchmark where it fails."""
-        request = ChangeState.Request(transition=Transition(id=transition_id))
-        future = self._client.call_async(request)
-        if not self._listener.spin(LOADING_S, future.done) or not future.result().success:
-            raise SystemExit(f'lifecycle: transition {transition_id} failed')
 
 
 def _resident_mib(measured: psutil.Process) -> float:

@@ -2,8 +2,11 @@
 
 The whole graph runs on one camera at 30 Hz. Clients ask without a pause (services, the action with
 cancels, bursts that overfill the queue), parameters and names change every few seconds, the camera
-is killed and restarted, and so is a client in mid-request. Memory is measured from the second
-minute on, against the mean of that minute. Run without a name, `scripts/bench` leaves this out.
+is killed and restarted, and so is a client in mid-request.
+
+Memory is measured from the second minute on, against the mean of that minute. `private` is what the
+process allocated itself. `shared_memory` are the segments of Fast DDS, its own and those of the
+processes it hears, whose pages count once they have been used: it grows until all of them have.
 """
 
 import argparse
@@ -11,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 import contextlib
 import json
+from pathlib import Path
 import time
 from typing import Any
 
@@ -21,7 +25,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from benchmarks._listener import Caller, Listener
-from benchmarks._processes import load, MIB, process
+from benchmarks._processes import load, process
 from benchmarks.reporting import Figure, parse, print_figures
 from vlm_ros.results import Status
 from vlm_ros_interfaces.msg import Caption
@@ -147,11 +151,9 @@ class Samples:
 
     def take(self, measured: psutil.Process) -> None:
         """Measure."""
-        memory = measured.memory_full_info()
         now_s = time.monotonic() - self._started_s
-        self._rows.append(
-            (now_s, memory.rss, memory.uss, measured.num_threads(), measured.num_fds())
-        )
+        memory = _resident_mib(measured.pid)
+        self._rows.append((now_s, *memory, measured.num_threads(), measured.num_fds()))
 
     def count(self, codes: Iterator[int]) -> None:
         """Count the codes of statuses."""
@@ -163,23 +165,34 @@ class Samples:
         at_s = rows[:, 0]
         first = rows[(at_s >= MINUTE_S) & (at_s < 2 * MINUTE_S)].mean(axis=0)
         last = rows[at_s >= at_s[-1] - MINUTE_S].mean(axis=0)
-        yield Figure('soak.rss', last[1] / MIB, 'MiB', setting, first[1] / MIB)
-        yield Figure('soak.rss_growth', 1e2 * (last[1] / first[1] - 1), '%', setting, at_most=1.0)
-        yield Figure('soak.uss', last[2] / MIB, 'MiB', setting, first[2] / MIB)
-        yield Figure('soak.uss_growth', 1e2 * (last[2] / first[2] - 1), '%', setting)
-        yield Figure('soak.threads', last[3], '', setting, first[3])
-        yield Figure('soak.file_descriptors', last[4], '', setting, first[4])
+        growth = 1e2 * (last[1] / first[1] - 1)
+        yield Figure('soak.rss_growth', growth, '%', setting, at_most=1.0)
+        names = ('rss', 'rss_private', 'rss_shared_memory', 'threads', 'file_descriptors')
+        for name, unit, value, baseline in zip(
+            names, ('MiB', 'MiB', 'MiB', '', ''), last[1:], first[1:], strict=True
+        ):
+            yield Figure(f'soak.{name}', value, unit, setting, baseline)
         by_minute = [
             rows[(at_s >= minute * MINUTE_S) & (at_s < (minute + 1) * MINUTE_S)].mean(axis=0)
             for minute in range(int(at_s[-1] / MINUTE_S))
         ]
         for minute, row in enumerate(by_minute):
-            yield Figure(f'soak.minute_{minute + 1}_rss', row[1] / MIB, 'MiB', setting)
+            yield Figure(f'soak.minute_{minute + 1}_rss', row[1], 'MiB', setting)
 
     def status_figures(self, setting: str) -> Iterator[Figure]:
         """Yield how many statuses of each code came."""
         for code, count in sorted(self._codes.items()):
             yield Figure(f'soak.statuses_{Status(code).name}', count, '', setting)
+
+
+def _resident_mib(pid: int) -> tuple[float, float, float]:
+    """Resident memory of a process: all, its own anonymous pages, shared memory."""
+    lines = Path(f'/proc/{pid}/status').read_text().splitlines()
+    sizes = dict(line.split(':', 1) for line in lines)
+    total, own, shared = (
+        int(sizes[name].split()[0]) / 1024 for name in ('VmRSS', 'RssAnon', 'RssShmem')
+    )
+    return total, own, shared
 
 
 def _watch(
