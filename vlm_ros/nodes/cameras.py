@@ -7,6 +7,7 @@ from vlm_ros.errors import InputError
 from vlm_ros.nodes.parameters import parameter
 
 MAX_CAMERAS = 32
+MAX_NAME_CHARACTERS = 50
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class CameraParameters:
         if len(self.cameras) > MAX_CAMERAS:
             raise InputError(f'there are {len(self.cameras)} cameras; at most {MAX_CAMERAS}')
         for number, name in enumerate(self.cameras):
+            if len(name) > MAX_NAME_CHARACTERS:
+                raise InputError(
+                    f'the camera name {name[:20]!r}... has {len(name)} characters; '
+                    f'at most {MAX_NAME_CHARACTERS} are taken'
+                )
             if not re.fullmatch(r'[A-Za-z][A-Za-z0-9_]*', name):
                 raise InputError(
                     f'the camera name {name!r} cannot be part of a topic; '

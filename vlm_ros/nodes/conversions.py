@@ -27,6 +27,9 @@ from vlm_ros_interfaces.msg import ResultStatus
 UNKNOWN_AGE = Duration(sec=-1)
 """How a message says that an age cannot be known: no age is negative."""
 
+MAX_MESSAGE_CHARACTERS = 500
+"""Longer messages are cut: they quote what a camera or a client sent."""
+
 
 def stamp_to_ns(stamp: Time) -> int | None:
     """Nanoseconds of a stamp; None for the zero stamp, which means that nobody set it."""
@@ -149,7 +152,10 @@ def groundings_to_msg(groundings: PhraseGroundings) -> list[PhraseGroundingMsg]:
 
 
 def status_to_msg(status: Status, message: str = '') -> ResultStatus:
-    """Return a status with its one-line message."""
+    """Return a status with its one-line message, of `MAX_MESSAGE_CHARACTERS` at most."""
+    message = ' '.join(message.split())
+    if len(message) > MAX_MESSAGE_CHARACTERS:
+        message = f'{message[: MAX_MESSAGE_CHARACTERS - 3]}...'
     return ResultStatus(code=int(status), message=message)
 
 
@@ -163,10 +169,10 @@ def header_to_provenance(header: Header | None) -> Provenance:
 def published_at(provenance: Provenance, now_ns: int) -> Provenance:
     """Return a provenance whose age is that of a publication at `now_ns` of the node's clock.
 
-    A clock that stands at zero (simulated time before the first tick), an image without a stamp
-    and one from the future have no age that could be told.
+    A clock that stands at zero (simulated time before the first tick), an image without a stamp,
+    one from the future and one from before 1970 have no age that could be told.
     """
-    if provenance.stamp_ns is None or not now_ns or now_ns < provenance.stamp_ns:
+    if provenance.stamp_ns is None or not now_ns or not 0 < provenance.stamp_ns <= now_ns:
         return replace(provenance, age_s=None)
     return replace(provenance, age_s=(now_ns - provenance.stamp_ns) * 1e-9)
 

@@ -1,9 +1,9 @@
 """The `query` node: questions about the scene, answered with evidence or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-import math
+import traceback
 from typing import Any, TypeVar
 
 from rclpy.action import ActionServer, CancelResponse
@@ -43,6 +43,10 @@ ANSWERED = (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE, Status.NOTHING_FOUND)
 """The statuses of work that was done; the action succeeds with these."""
 
 _RECORDED_S = 3600.0
+_LONGEST_S = 3600.0
+_OLDEST_S = 1e10  # any image at all
+
+_MOST_QUOTED = 50
 
 # The default keeps 10 requests, and more at once would vanish without an answer.
 _SERVICE_QOS = QoSProfile(depth=1000)
@@ -56,7 +60,7 @@ class QueryParameters(ModelNodeParameters):
         0.0, "For requests that give none; 0 for the model's own threshold.", bounds=(0.0, 1.0)
     )
     timeout_s: float = parameter(
-        10.0, 'For requests that give none: seconds to the answer.', bounds=(0.01, 3600.0)
+        10.0, 'For requests that give none: seconds to the answer.', bounds=(0.01, _LONGEST_S)
     )
     max_image_age_s: float = parameter(
         2.0,
@@ -104,7 +108,11 @@ class QueryNode(ModelNode[QueryParameters]):
             (DescribeImage, 'describe_image', self._on_describe_image),
         ):
             self.create_service(
-                service, name, callback, callback_group=group, qos_profile=_SERVICE_QOS
+                service,
+                name,
+                partial(self._answered, callback),
+                callback_group=group,
+                qos_profile=_SERVICE_QOS,
             )
         self._action: ActionServer | None = ActionServer(
             self,
@@ -153,6 +161,17 @@ class QueryNode(ModelNode[QueryParameters]):
             feed.remove_listener(_keep)
         for pending in tuple(self._pending):
             pending.cancel('the node was deactivated')
+
+    async def _answered(
+        self, callback: Callable[[Any, Response], Awaitable[Response]], request: Any, response: Any
+    ) -> Any:
+        """Answer whatever happens: a client would wait for ever."""
+        try:
+            return await callback(request, response)
+        except Exception as error:  # noqa: BLE001 - a result that no message can carry
+            self.get_logger().error(f'a request failed: {traceback.format_exc()}')
+            failed: Look[Any] = self._no_look(*conversions.error_to_status(error), '')
+            return self._fill(failed, type(response)())
 
     async def _on_answer_question(
         self, request: AnswerQuestion.Request, response: AnswerQuestion.Response
@@ -291,8 +310,11 @@ class QueryNode(ModelNode[QueryParameters]):
         camera = ''
         try:
             camera = self._camera_of(request)
-            ticket = Ticket(_limit('timeout_s', timeout_s) or values.timeout_s, on_partial)
-            limit_s = _limit('max_image_age_s', max_image_age_s) or values.max_image_age_s
+            ticket = Ticket(
+                _limit('timeout_s', timeout_s, _LONGEST_S) or values.timeout_s, on_partial
+            )
+            limit_s = _limit('max_image_age_s', max_image_age_s, _OLDEST_S)
+            limit_s = limit_s or values.max_image_age_s
             if not self.is_active:
                 raise ModelError(self.why_not_active())
             feed = self.feeds[camera]
@@ -309,7 +331,7 @@ class QueryNode(ModelNode[QueryParameters]):
                     frame,
                     tasks,
                     lambda model, view: work(model, view, ticket),
-                    Provenance(camera=camera),
+                    Provenance(camera=camera if frame is feed.newest else request.camera),
                 ),
                 ticket,
             )
@@ -330,7 +352,7 @@ class QueryNode(ModelNode[QueryParameters]):
         names = ', '.join(repr(name) for name in self.feeds if name)
         if request.camera:
             known = f'the cameras are {names}' if names else 'this node has one without a name'
-            raise InputError(f'there is no camera {request.camera!r}; {known}')
+            raise InputError(f'there is no camera {_short(request.camera)}; {known}')
         if len(self.feeds) == 1 or _is_given(request.image):
             return next(iter(self.feeds))
         raise InputError(f'say which camera is meant: {names}')
@@ -382,6 +404,10 @@ def _is_given(image: ImageMsg) -> bool:
     return bool(image.width or image.height or len(image.data))
 
 
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= _MOST_QUOTED else f'{text[:_MOST_QUOTED]!r}...'
+
+
 def _keep(frame: Frame) -> None:
     """Nothing: the feed itself keeps the newest frame, as long as somebody listens."""
 
@@ -393,9 +419,11 @@ def _stale(age_s: float, limit_s: float) -> str:
     return message
 
 
-def _limit(name: str, seconds: float) -> float:
-    if not 0.0 <= seconds < math.inf:
-        raise InputError(f'{name} must be 0 or more seconds, got {seconds:g}')
+def _limit(name: str, seconds: float, at_most_s: float) -> float:
+    if not 0.0 <= seconds <= at_most_s:
+        raise InputError(
+            f'{name} must be 0 or more seconds, {at_most_s:g} at most, got {seconds:g}'
+        )
     return seconds
 
 
