@@ -82,6 +82,9 @@ class Listener:
 class Caller:
     """Calls a service again and again, one call at a time, and notes how long each took.
 
+    Attributes:
+        is_waiting: Whether an answer is still to come.
+
     Args:
         node: Calls.
         service: The service's type.
@@ -102,7 +105,7 @@ class Caller:
         self.responses: list[Any] = []
         self._client = node.create_client(service, name)
         self._make_request = make_request
-        self._is_waiting = False
+        self.is_waiting = False
         self._number = 0
         self._timer = node.create_timer(period_s, self._call)
 
@@ -116,17 +119,17 @@ class Caller:
         self.responses.clear()
 
     def _call(self) -> None:
-        if self._is_waiting or not self._client.service_is_ready():
+        if self.is_waiting or not self._client.service_is_ready():
             return
         request = self._make_request(self._number)
         self._number += 1
-        self._is_waiting = True
+        self.is_waiting = True
         called_s = time.monotonic()
 
         def on_response(future: Any) -> None:
             self.latencies_s.append(time.monotonic() - called_s)
             self.responses.append(future.result())
-            self._is_waiting = False
+            self.is_waiting = False
 
         self._client.call_async(request).add_done_callback(on_response)
 

@@ -18,7 +18,7 @@ import numpy as np
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.parameter import Parameter
 
-from benchmarks._listener import Caller, Listener, Seen
+from benchmarks._listener import Caller, Listener, LOADING_S, Seen
 from benchmarks._processes import CpuMeter, load, process
 from benchmarks.reporting import Figure, run
 from vlm_ros.nodes.conversions import duration_to_seconds
@@ -80,6 +80,7 @@ def figures() -> Iterator[Figure]:
         cores, camera_cores = cpu.cores(), camera_cpu.cores()
         setting = f'4 x 640x480 at 30 Hz, best effort, embedded on cpu, 10 names, {load()}'
         questions.stop()
+        listener.spin(LOADING_S, lambda: not questions.is_waiting)
         seen = {name: Seen(name, statuses) for name, statuses in listener.statuses.items()}
         busy_ms = {name: _milliseconds(caller.latencies_s) for name, caller in calls.items()}
         for name in ('detector', 'query'):
