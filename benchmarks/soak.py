@@ -5,8 +5,8 @@ cancels, bursts that overfill the queue), parameters and names change every few 
 is killed and restarted, and so is a client in mid-request.
 
 Memory is measured from the second minute on, against the mean of that minute. `private` is what
-the process allocated itself. `shared_memory` are the segments of Fast DDS, its own and those of the
-processes it hears, whose pages count once they have been used: it grows until all of them have.
+the process allocated itself. `shared_memory` are the segments of Fast DDS, its own and those of
+the processes it hears, whose pages count once they have been used: it grows until all have.
 """
 
 import argparse
