@@ -1,5 +1,6 @@
 """Models, cameras and clients that fail: the node says so, another takes over, it goes on."""
 
+from functools import partial
 from itertools import pairwise
 import os
 import signal
@@ -155,6 +156,15 @@ def test_a_cancel_stops_what_runs_and_what_waits_never_starts(graph):
     client.destroy()
 
 
+def is_known(graph, client):
+    """Whether the server answers a client; Fast DDS loses what it asks too early."""
+    future = client.call_async(AnswerQuestion.Request(timeout_s=-1.0))
+    until_s = time.monotonic() + 1.0
+    while not future.done() and time.monotonic() < until_s:
+        graph.spin_for(0.01)
+    return future.done()
+
+
 def test_a_full_queue_answers_at_once_and_everybody_once(graph):
     """30 clients, a queue of 4, a model that takes its time."""
     graph.start(
@@ -162,8 +172,8 @@ def test_a_full_queue_answers_at_once_and_everybody_once(graph):
     )
     clients = [graph.client.create_client(AnswerQuestion, 'answer_question') for _ in range(30)]
     graph.spin_until(lambda: all(client.service_is_ready() for client in clients))
-    graph.spin_until(lambda: graph.nodes[0].count_clients('/answer_question') == 30)
-    graph.spin_for(0.2)
+    for client in clients:
+        graph.spin_until(partial(is_known, graph, client))
     answers = []
     for client in clients:
         client.call_async(question(graph)).add_done_callback(answers.append)
