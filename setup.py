@@ -37,7 +37,7 @@ setup(
         'supervision>=0.26',
     ],
     extras_require={
-        'embedded': ['ai-edge-litert', 'torch>=2.6', 'transformers>=5.4,<6'],
+        'embedded': ['openvino>=2025.0', 'torch>=2.6', 'transformers>=5.4,<6'],
         'test': ['hypothesis', 'pytest', 'pytest-timeout'],
     },
     zip_safe=False,

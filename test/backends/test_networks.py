@@ -1,5 +1,8 @@
 """The networks by themselves: what comes out is what their authors' own code gives."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -19,12 +22,21 @@ def ssd():
 
 @pytest.fixture(scope='module')
 def features():
-    return FeatureExtractor(locate(assets.EFFICIENTNET))
+    return FeatureExtractor(locate(assets.EFFICIENTNET), 1)
 
 
 @pytest.fixture(scope='module')
 def minilm():
     return MiniLm(locate(assets.MINILM), locate(assets.MINILM_TOKENIZER))
+
+
+def test_nobody_is_told_that_the_networks_run():
+    program = (
+        'import sys, vlm_ros.backends.embedded.backend, openvino.tools.ovc as ovc;'
+        'print(sys.modules["openvino_telemetry"], type(ovc.telemetry).__module__)'
+    )
+    done = subprocess.run([sys.executable, '-c', program], check=True, capture_output=True)
+    assert done.stdout.split() == [b'None', b'openvino.tools.ovc.telemetry_stub']
 
 
 def test_anchors_are_the_models():

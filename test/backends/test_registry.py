@@ -47,7 +47,7 @@ def test_names_the_built_in_ones():
 def test_describing_imports_no_model_library():
     code = (
         'import sys; from vlm_ros import backends; found = backends.describe();'
-        'heavy = {"torch", "ai_edge_litert", "tokenizers", "cv2"} & set(sys.modules);'
+        'heavy = {"torch", "openvino", "tokenizers", "cv2"} & set(sys.modules);'
         'assert [info.name for info in found] == ["embedded", "fake"]; assert not heavy, heavy'
     )
     subprocess.run([sys.executable, '-c', code], check=True, timeout=60)
@@ -59,7 +59,7 @@ def test_describes_what_is_missing(monkeypatch, tmp_path):
     info = next(info for info in backends.describe() if info.name == 'embedded')
     assert not info.ready
     assert 'torch' in info.missing_libraries
-    assert 'ai-edge-litert' in info.missing_libraries
+    assert 'openvino' in info.missing_libraries
     assert len(info.missing_weights) == 7
     assert 'Apache-2.0' in info.licence
 

@@ -34,7 +34,6 @@ from vlm_ros.tasks import Model, TASKS, tasks_of
 ENTRY_POINT_GROUP = 'vlm_ros.backends'
 
 PIP_PACKAGES = {
-    'ai_edge_litert': 'ai-edge-litert',
     'cv2': 'opencv-python-headless',
     'PIL': 'pillow',
 }
@@ -83,7 +82,7 @@ class _BuiltIn:
 _BUILT_IN = {
     'embedded': _BuiltIn(
         'vlm_ros.backends.embedded.backend:EmbeddedBackend',
-        ('torch', 'transformers', 'ai_edge_litert', 'cv2'),
+        ('torch', 'transformers', 'openvino', 'cv2'),
         EMBEDDED_WEIGHTS,
     ),
     'fake': _BuiltIn('vlm_ros.backends.fake:FakeBackend'),

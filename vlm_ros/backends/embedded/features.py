@@ -84,13 +84,15 @@ class FeatureExtractor:
 
     Args:
         weights: Its state dict, a `.pth` file.
+        threads: CPU threads to run on.
     """
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, threads: int) -> None:
         # weights_only: a pickle could run anything.
         state = torch.load(weights, map_location='cpu', weights_only=True)
-        self._network = EfficientNetLite0(state).eval()
-        self._classifier = Classifier(state['_fc.weight'].numpy(), state['_fc.bias'].numpy())
+        arrays = {name: tensor.numpy() for name, tensor in state.items()}
+        self._network = EfficientNetLite0(arrays, threads)
+        self._classifier = Classifier(arrays['_fc.weight'], arrays['_fc.bias'])
 
     def run(self, image: Image, scale_px: int) -> Level:
         """Classify every window of an `(H, W, 3)` uint8 RGB image.
@@ -103,10 +105,7 @@ class FeatureExtractor:
         size = (columns * STRIDE_PX, rows * STRIDE_PX)
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         pixels = (small.astype(np.float32) - PIXEL_MEAN) / PIXEL_SCALE
-        with torch.inference_mode():
-            # (H, W, 3) as a (1, 3, H, W) view already lies in memory as channels_last wants it.
-            maps = self._network(torch.from_numpy(pixels).permute(2, 0, 1)[None])
-            cells = maps[0].permute(1, 2, 0).contiguous().numpy()
+        cells = self._network.run(pixels[None])[0]
         windows = _windows(rows, columns)
         means = np.stack(
             [cells[top:bottom, left:right].mean((0, 1)) for left, top, right, bottom in windows]

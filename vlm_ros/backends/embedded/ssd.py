@@ -7,11 +7,13 @@ Its own decoding is a MediaPipe graph, so boxes are decoded here from the raw ou
 
 from dataclasses import dataclass
 from pathlib import Path
+import tempfile
 
-from ai_edge_litert.interpreter import Interpreter
 import cv2
 import numpy as np
+import openvino
 
+from vlm_ros.backends.embedded.openvino_cpu import compile_for_cpu
 from vlm_ros.boxes import FloatArray
 from vlm_ros.tasks import Image
 
@@ -53,12 +55,11 @@ class SsdMobileNet:
         content = asset.read_bytes()
         # The first label stands for the background, which the model scores but nobody wants.
         self.labels = tuple(content[:LABELS_END].decode().strip().split('\n')[1:])
-        self._interpreter = Interpreter(model_content=content[LABELS_END:], num_threads=threads)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]['index']
-        outputs = {item['name']: item['index'] for item in self._interpreter.get_output_details()}
-        self._boxes = outputs['raw_outputs/box_encodings']
-        self._classes = outputs['raw_outputs/class_predictions']
+        # OpenVINO reads this format from files only.
+        with tempfile.NamedTemporaryFile(suffix='.tflite') as file:
+            file.write(content[LABELS_END:])
+            file.flush()
+            self._network = compile_for_cpu(openvino.Core().read_model(file.name), threads)
         self._anchors = make_anchors()
 
     def run(self, image: Image, min_score: float) -> ScoredBoxes:
@@ -70,10 +71,9 @@ class SsdMobileNet:
         """
         small = cv2.resize(image, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA)
         pixels = small[None].astype(np.float32) * np.float32(2 / 255) - np.float32(1)
-        self._interpreter.set_tensor(self._input, pixels)
-        self._interpreter.invoke()
-        encoded = self._interpreter.get_tensor(self._boxes)[0]
-        logits = self._interpreter.get_tensor(self._classes)[0][:, 1:]
+        outputs = self._network.infer([pixels], share_inputs=True)
+        encoded = outputs['raw_outputs/box_encodings'][0]
+        logits = outputs['raw_outputs/class_predictions'][0, :, 1:]
         chosen = logits.max(1) >= np.log(min_score / (1 - min_score))
         scores = 1 / (1 + np.exp(-np.maximum(logits[chosen], -60)))
         return ScoredBoxes(decode(encoded[chosen], self._anchors[chosen]), scores)
