@@ -206,7 +206,7 @@ def test_a_poisoned_frame_among_good_ones_costs_itself(graph):
 
 def test_slow_cameras_are_no_fault_of_the_model(graph):
     """A result holds until the next image, or until it is too old."""
-    graph.start(DetectorNode, detector={**FAKE, 'max_image_age_s': '3.5'})
+    graph.start(DetectorNode, detector={**FAKE, 'max_image_age_s': '2.5'})
     statuses = graph.collect(PerceptionStatus, 'detections/status')
     assert graph.show(statuses).status.code == ResultStatus.OK
     graph.spin_until(lambda: [s for s in statuses if s.status.code == ResultStatus.STALE])
@@ -287,7 +287,8 @@ def test_a_client_that_is_killed_in_mid_request_costs_nobody_else(graph, process
 
 
 def test_a_camera_that_is_killed_and_started_again_is_followed(graph, process):
-    graph.start(DetectorNode, QueryNode, detector=FAKE, query=FAKE)
+    recent = {**FAKE, 'max_image_age_s': '1.0'}
+    graph.start(DetectorNode, QueryNode, detector=recent, query=recent)
     detections = graph.collect(Detection2DArray, 'detections')
     statuses = graph.collect(PerceptionStatus, 'detections/status')
     for frame in ('first', 'second'):
