@@ -60,13 +60,13 @@ class StreamSnapshot:
 class _Count:
     """Events of one kind: all of them, and those in the window; in buckets, so it stays small."""
 
-    def __init__(self, window_s: float) -> None:
+    def __init__(self, window_s: float, total: int = 0) -> None:
         self._window_s = window_s
         self._step_s = window_s / _BUCKETS
         self._buckets: deque[list[int]] = deque()
         self._recent = 0
         self._begun_s = 0.0
-        self.total = 0
+        self.total = total
         self.last_s: float | None = None
 
     def add(self, now_s: float, count: int) -> None:
@@ -130,17 +130,25 @@ class StreamMeter:
         self._window_s = window_s
         self._clock = clock
         self._lock = threading.Lock()
-        self.reset()
+        self._begin(0, 0, 0, 0)
 
     def reset(self) -> None:
-        """Forget everything, the totals included, as when the node is activated anew."""
+        """Forget the window, as when the node is activated anew; the totals go on."""
         with self._lock:
-            self._received = _Count(self._window_s)
-            self._processed = _Count(self._window_s)
-            self._dropped = _Count(self._window_s)
-            self._failed = _Count(self._window_s)
-            self._failure = ''
-            self._results: deque[tuple[float, float, float | None]] = deque(maxlen=_MAX_RESULTS)
+            self._begin(
+                self._received.total,
+                self._processed.total,
+                self._dropped.total,
+                self._failed.total,
+            )
+
+    def _begin(self, received: int, processed: int, dropped: int, failed: int) -> None:
+        self._received = _Count(self._window_s, received)
+        self._processed = _Count(self._window_s, processed)
+        self._dropped = _Count(self._window_s, dropped)
+        self._failed = _Count(self._window_s, failed)
+        self._failure = ''
+        self._results: deque[tuple[float, float, float | None]] = deque(maxlen=_MAX_RESULTS)
 
     def receive(self) -> None:
         """Count an image that came."""
@@ -175,7 +183,7 @@ class StreamMeter:
 
     @property
     def received(self) -> int:
-        """Images that came since the start or the last `reset`."""
+        """Images that came since the start."""
         return self._received.total
 
     @property

@@ -85,7 +85,7 @@ class DetectorCamera:
         self._announce()
 
     def start(self, on_frame: Callable[['DetectorCamera', Frame], None]) -> None:
-        """Hand frames over from now on, and count anew."""
+        """Hand frames over from now on."""
         self.meter.reset()
         self._on_frame = on_frame
         self.feed.add_listener(self._take)

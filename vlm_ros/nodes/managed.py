@@ -49,9 +49,18 @@ class ManagedNode(LifecycleNodeMixin, Node):
         for service in self.services:
             if service.srv_type is ChangeState:
                 service.callback = self._on_change_state
+        self._has_state_machine = True
         self._trouble = ''
         self._retry_s = _FIRST_RETRY_S
         self._starts_by_itself = False
+
+    def destroy_node(self) -> None:
+        """Destroy the node with its lifecycle services, which rclpy would leave behind."""
+        super().destroy_node()
+        # Twice on Kilted, where the context's end destroys its nodes too.
+        if self._has_state_machine:
+            self._has_state_machine = False
+            self._state_machine.destroy_when_not_in_use()
 
     async def configure(self) -> None:
         """Get what the work needs."""
@@ -129,6 +138,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
             # From here the node can only go back to the beginning, or end.
             recovered = await self._do(lambda: self._shut_down(was_active), keep_trouble=True)
             self._state_machine.trigger_transition_by_label(recovered.to_label(), True)
+        self.get_logger().info(f'is {self.state}')
         return bool(outcome == TransitionCallbackReturn.SUCCESS)
 
     def _possible(self) -> dict[str, int]:
@@ -188,6 +198,6 @@ class ManagedNode(LifecycleNodeMixin, Node):
         if await self.change_state(Transition.TRANSITION_CONFIGURE):
             await self.change_state(Transition.TRANSITION_ACTIVATE)
         elif self.state == 'unconfigured':
-            self.get_logger().error(f'not started; trying again in {self._retry_s:g} s')
+            self.get_logger().info(f'trying again in {self._retry_s:g} s')
             self._start_in(self._retry_s)
             self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)

@@ -35,7 +35,7 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
     code = 0
     try:
         _init(args)
-        nodes = make_nodes(shared)
+        nodes = _make(make_nodes, shared)
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
@@ -95,6 +95,13 @@ def _init(args: list[str] | None) -> None:
         raise InputError(
             f'the ROS arguments cannot be used: {str(error).splitlines()[0]}'
         ) from error
+
+
+def _make(make_nodes: Callable[[Shared], Sequence[Node]], shared: Shared) -> Sequence[Node]:
+    try:
+        return make_nodes(shared)
+    except RuntimeError as error:  # what rcl says of, for instance, security that it cannot have
+        raise InputError(f'the nodes cannot start: {str(error).splitlines()[0]}') from error
 
 
 def _end(shared: Shared, nodes: Sequence[Node]) -> bool:
