@@ -6,6 +6,7 @@ method may raise `ModelError` when the model fails, and `InterruptedWork` from `
 """
 
 from collections.abc import Callable, Sequence
+import math
 import threading
 import time
 from typing import Protocol, runtime_checkable, TypeAlias
@@ -18,6 +19,7 @@ from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Answer, Caption, Detections, PhraseGroundings
 
 Image: TypeAlias = npt.NDArray[np.uint8]
+_SLICE_S = 0.1
 
 
 class Ticket:
@@ -37,6 +39,8 @@ class Ticket:
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._cancelled = threading.Event()
         self._reason = ''
+        self.seen_s = time.monotonic()
+        """When the work last looked at this ticket, a sign of life; seconds, monotonic clock."""
         self._on_partial = on_partial
 
     def cancel(self, reason: str = 'the caller cancelled the request') -> None:
@@ -74,6 +78,7 @@ class Ticket:
             WorkCancelled: The caller took the work back.
             DeadlineExceeded: The deadline has passed.
         """
+        self.seen_s = time.monotonic()
         if self._cancelled.is_set():
             raise WorkCancelled(self._reason)
         if self._deadline is not None and time.monotonic() >= self._deadline:
@@ -81,8 +86,13 @@ class Ticket:
 
     def sleep(self, duration_s: float) -> None:
         """Wait, ending early as `check()` does."""
-        remaining_s = self.remaining_s
-        self._cancelled.wait(duration_s if remaining_s is None else min(duration_s, remaining_s))
+        until_s = time.monotonic() + duration_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            remaining_s = self.remaining_s
+            # In slices, because each `check` is a sign of life.
+            left_s = min(left_s, _SLICE_S, math.inf if remaining_s is None else remaining_s)
+            self._cancelled.wait(left_s)
+            self.check()
         self.check()
 
     def report_partial(self, text: str) -> None:

@@ -76,8 +76,8 @@ class Graph:
         self._client_executor = SingleThreadedExecutor(context=self._client_context)
         self._client_executor.add_node(self.client)
         # Fast DDS loses what a client asks a server that does not know it yet.
-        for node in self.nodes[:1]:
-            self.spin_until(lambda: 'client' in node.get_node_names(), 'being known')
+        if self.nodes:
+            self.spin_until(lambda: 'client' in self.nodes[0].get_node_names(), 'being known')
         if active:
             managed = [node for node in self.nodes if isinstance(node, ManagedNode)]
             self.spin_until(lambda: all(node.is_active for node in managed), 'being active')

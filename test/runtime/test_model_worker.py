@@ -22,8 +22,8 @@ from vlm_ros.runtime.model_worker import ModelWorker
 from vlm_ros.runtime.turns import Consumer
 from vlm_ros.tasks import Ticket
 
-QUICK = Patience(call_s=0.2, load_s=5.0, failures=2, first_retry_s=0.05, longest_retry_s=0.2)
-NEVER_AGAIN = Patience(call_s=0.2, load_s=5.0, failures=2, first_retry_s=100.0)
+QUICK = Patience(call_s=0.5, load_s=5.0, failures=2, first_retry_s=0.05, longest_retry_s=0.2)
+NEVER_AGAIN = Patience(call_s=0.5, load_s=5.0, failures=2, first_retry_s=100.0)
 
 
 class Stub:
@@ -63,7 +63,7 @@ class Candidates:
 @pytest.fixture
 def start(monkeypatch):
     """Start a worker; it is closed after the test."""
-    monkeypatch.setattr(model_worker, 'GRACE_S', 0.1)
+    monkeypatch.setattr(model_worker, 'GRACE_S', 0.5)
     workers = []
 
     def make(candidates, patience=NEVER_AGAIN, **options):
@@ -210,7 +210,7 @@ def test_a_call_that_does_not_come_back_is_left_behind(start):
         ask(worker, stuck)
     assert ask(worker) == 'b'
     assert 'a: a call did not come back' in worker.state.error
-    time.sleep(0.3)
+    time.sleep(0.5)
     assert candidates.loads == ['a', 'b'], 'not while its thread is still lost'
     assert not candidates.models[0].closed_on
     stuck.release.set()
@@ -248,8 +248,26 @@ def test_a_slow_call_that_minds_its_ticket_counts_as_a_failure(start):
     )
     for _ in range(2):
         worker.offer('front', 1, consumer)
-        assert 'took longer than 0.2 s' in str(results.get(timeout=10.0))
+        assert 'took longer than 0.5 s' in str(results.get(timeout=10.0))
     assert ask(worker) == 'b'
+
+
+def test_a_long_call_that_shows_that_it_lives_may_go_on_until_its_deadline(start):
+    worker = start(Candidates('a', 'b'))
+    ticket = Ticket(60.0)
+    future = worker.submit(lambda: worker.call(lambda model: ticket.sleep(2.0)), ticket)
+    assert future.result(30.0) is None
+    assert ask(worker) == 'a'
+
+
+def test_a_call_that_does_not_come_back_is_left_behind_before_its_late_deadline(start):
+    worker = start(Candidates('a', 'b'))
+    stuck = Stuck()
+    future = worker.submit(lambda: worker.call(stuck), Ticket(3600.0))
+    with pytest.raises(ModelError, match='did not come back'):
+        future.result(20.0)
+    assert ask(worker) == 'b'
+    stuck.release.set()
 
 
 def test_work_beside_the_model_that_hangs_does_not_cost_the_model(start):

@@ -76,8 +76,8 @@ class ModelParameters:
     )
     watchdog_s: float = parameter(
         30.0,
-        'Seconds a call of the model may take before it is given up and the model replaced. At '
-        'the next configure.',
+        'Seconds the model may take for images, and go without a sign of life in any call, '
+        'before it is given up. At the next configure.',
         bounds=(0.05, 3600.0),
     )
     load_timeout_s: float = parameter(

@@ -29,7 +29,7 @@ class Patience:
     """What is taken before a model is put aside.
 
     Attributes:
-        call_s: Seconds for one call; requests with a later deadline have until then.
+        call_s: Seconds for frames, and without a sign of life for every call.
         load_s: Seconds for loading.
         failures: Failed calls in a row.
         first_retry_s: Seconds until a model that was put aside is tried again; doubles each time.

@@ -39,7 +39,7 @@ R = TypeVar('R')
 M = TypeVar('M', bound=Model)
 DEFAULT_PATIENCE = Patience()
 GRACE_S = 1.0
-"""How long a call may take to notice that its ticket has ended, before it is given up."""
+"""How long a call may take to notice that its ticket has ended, before it is left behind."""
 PROGRESS_S = 5.0
 """How often the log says that loading goes on."""
 _LOGGER = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class ModelWorker(Worker, Generic[M]):
         self._retired: list[M] = []
         self._warm_ups: list[Callable[[M], object]] = []
         self._since_s = time.monotonic()
+        self._own_ticket = Ticket()
         self._in_use: tuple[Seat[M], M] | None = None
         self._stuck: dict[threading.Thread, tuple[Seat[M], M]] = {}
         self.loaded: Future[None] = Future()
@@ -159,14 +160,13 @@ class ModelWorker(Worker, Generic[M]):
                     self._in_use = None
 
     def _call(self, use: Callable[[M], R], seat: Seat[M], model: M) -> R:
-        started_s = time.monotonic()
         try:
             result = use(model)
         except (InputError, WorkCancelled):
             raise  # the caller's doing
         except DeadlineExceeded as error:
-            if time.monotonic() - started_s < self._patience.call_s:
-                raise  # the caller's own, shorter limit
+            if self._turn is None or self._turn.ticket is not self._own_ticket:
+                raise  # the caller's own limit
             slow = ModelError(f'a call took longer than {self._patience.call_s:g} s')
             self._note_failure(seat, slow)
             raise slow from error
@@ -201,7 +201,8 @@ class ModelWorker(Worker, Generic[M]):
         return self._batch
 
     def _frame_ticket(self) -> Ticket:
-        return Ticket(self._patience.call_s)
+        self._own_ticket = Ticket(self._patience.call_s)
+        return self._own_ticket
 
     def _between_turns(self) -> None:
         with self._wake:
@@ -360,14 +361,17 @@ class ModelWorker(Worker, Generic[M]):
                 self._loading.told_s + PROGRESS_S,
             ]
         if self._turn is not None:
-            moments.append(self._turn.latest_end_s(self._patience.call_s) + GRACE_S)
+            moments.append(self._turn.sign_of_life_s + self._patience.call_s + GRACE_S)
         now_s = time.monotonic()
         return min((max(0.0, m - now_s) for m in moments), default=None)
 
     def _overdue_turn(self) -> Callable[[], None] | None:
         """Leave a thread behind that does not come back; called with the lock held."""
         turn = self._turn
-        if turn is None or time.monotonic() < turn.latest_end_s(self._patience.call_s) + GRACE_S:
+        if (
+            turn is None
+            or time.monotonic() < turn.sign_of_life_s + self._patience.call_s + GRACE_S
+        ):
             return None
         after_s = time.monotonic() - turn.started_s
         if (in_use := self._in_use) is None:

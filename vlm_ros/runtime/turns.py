@@ -51,12 +51,10 @@ class Turn:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _is_over: bool = False
 
-    def latest_end_s(self, limit_s: float) -> float:
-        """When it should have ended: after `limit_s`, or at a later deadline of its caller."""
-        ends_s = self.started_s + limit_s
-        if self.ticket.deadline_s is not None and not self.ticket.is_cancelled:
-            ends_s = max(ends_s, self.ticket.deadline_s)
-        return ends_s
+    @property
+    def sign_of_life_s(self) -> float:
+        """When it began, or last looked at its ticket; in seconds of the monotonic clock."""
+        return max(self.started_s, self.ticket.seen_s)
 
     def claim(self) -> bool:
         """Whether the caller is the first, and only, to hand over what became of this turn."""
