@@ -148,6 +148,25 @@ def test_an_image_that_was_latched_before_arrives(robot):
     np.testing.assert_array_equal(frames[0].image, PHOTO)
 
 
+def test_a_latched_image_is_for_those_too_who_listen_later(robot):
+    camera = robot.camera(durability=LATCHED)
+    camera.publish(raw())
+    feed, first = robot.feed()
+    robot.until(lambda: first, 'the latched image')
+    later = []
+    robot.call(feed.add_listener, later.append)
+    assert later == first
+
+
+def test_a_live_image_of_before_is_not_for_those_who_listen_later(robot):
+    camera = robot.camera()
+    feed, first = robot.feed()
+    robot.seen(camera, raw(), first)
+    later = []
+    robot.call(feed.add_listener, later.append)
+    assert not later
+
+
 def test_of_several_publishers_the_weakest_is_followed(robot):
     _, frames = robot.feed()
     strong = robot.camera(durability=LATCHED)

@@ -10,7 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
-from rclpy.qos import qos_check_compatible, QoSCompatibility, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, qos_check_compatible, QoSCompatibility, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -137,10 +137,18 @@ class ImageFeed:
         self._timer = node.create_timer(_MATCH_PERIOD_S, self._match, clock=clock)
 
     def add_listener(self, listener: Callable[[Frame], None]) -> None:
-        """Call `listener`, on the executor's thread, with every frame from now on."""
+        """Call `listener`, on the executor's thread, with every frame from now on.
+
+        It also gets the image that was published last where the publisher latches it and somebody
+        else listens already: the subscription that would bring it is there.
+        """
         with self._lock:
             self._listeners += (listener,)
             self._match()
+            latched = self._subscribed.durability == DurabilityPolicy.TRANSIENT_LOCAL
+            newest = self.newest if latched else None
+        if newest is not None:
+            listener(newest)
 
     def remove_listener(self, listener: Callable[[Frame], None]) -> None:
         """Do not call `listener` any more; without listeners there is no subscription."""
