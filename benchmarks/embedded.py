@@ -81,7 +81,7 @@ def speed(model: EmbeddedBackend, where: str) -> Iterator[Figure]:
 def comparisons(model: EmbeddedBackend, where: str) -> Iterator[Figure]:
     """What dense passes, cached vocabularies and one look for many questions are worth."""
     frames = Frames((640, 480))
-    features = FeatureExtractor(locate(EFFICIENTNET))
+    features = FeatureExtractor(locate(EFFICIENTNET), os.cpu_count() or 1)
     crops = [np.ascontiguousarray(next(frames)[:CROP_PX, :CROP_PX]) for _ in range(REGIONS)]
     dense = median(lambda: [features.run(next(frames), px) for px in (224, 448)], FEWER)
     one_by_one = median(lambda: [features.run(crop, CROP_PX) for crop in crops], FEWER)
