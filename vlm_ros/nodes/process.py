@@ -15,6 +15,7 @@ from rclpy.node import Node
 
 from vlm_ros.errors import InputError, VlmRosError
 from vlm_ros.nodes.shared import Shared
+from vlm_ros.runtime.memory import keep_image_memory
 
 EXIT_WRONG_INPUT = 2
 _PAUSE_S = 0.1
@@ -30,6 +31,7 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
     Returns:
         The exit code: 0 after an ordinary end, 2 where a parameter cannot be used.
     """
+    keep_image_memory()
     shared = Shared()
     nodes: Sequence[Node] = ()
     code = 0
