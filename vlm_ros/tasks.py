@@ -79,6 +79,10 @@ class Ticket:
             DeadlineExceeded: The deadline has passed.
         """
         self.seen_s = time.monotonic()
+        self.raise_if_ended()
+
+    def raise_if_ended(self) -> None:
+        """Raise what `check()` would; for the caller, whose look is no sign of life."""
         if self._cancelled.is_set():
             raise WorkCancelled(self._reason)
         if self._deadline is not None and time.monotonic() >= self._deadline:

@@ -54,6 +54,8 @@ def test_each_camera_has_its_topics_and_one_subscription(graph):
     captions = collect(graph, Caption, 'caption')
     overlays = collect(graph, Image, 'overlay')
     labels = collect(graph, LabelInfo, 'vocabulary', LATCHED)
+    overlay = graph.nodes[-1]
+    graph.spin_until(lambda: all(c._listens for c in overlay._cameras), 'the overlay')
     for camera in CAMERAS:
         msg = graph.stamped()
         msg.header.frame_id = camera

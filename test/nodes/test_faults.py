@@ -11,6 +11,7 @@ import time
 from action_msgs.msg import GoalStatus
 import pytest
 from rclpy.action import ActionClient
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
@@ -100,9 +101,10 @@ def test_a_model_that_hangs_is_never_silent(graph):
     graph.spin_until(lambda: any(s.code == ResultStatus.OK for _, s in statuses[begun:]))
     graph.client.destroy_timer(camera)
     times = [when for when, _ in statuses]
-    assert max(b - a for a, b in pairwise(times)) < 2.5
+    # Nothing for as long as an image may be old, and then once a second.
+    assert max(b - a for a, b in pairwise(times)) < 5.0
     reasons = {s.message for _, s in statuses if s.code == ResultStatus.TIMEOUT}
-    assert 'the model has not finished with an image yet' in reasons
+    assert any('has not finished with an image for' in reason for reason in reasons)
     assert all(s.message for _, s in statuses if s.code != ResultStatus.OK)
 
 
@@ -170,7 +172,12 @@ def test_a_full_queue_answers_at_once_and_everybody_once(graph):
     graph.start(
         QueryNode, query={**FAKE, 'backend_options': 'script=0.1', 'max_waiting_requests': '4'}
     )
-    clients = [graph.client.create_client(AnswerQuestion, 'answer_question') for _ in range(30)]
+    # Every client is sent everybody's answers, and with the default QoS it keeps the last ten.
+    qos = QoSProfile(depth=100)
+    clients = [
+        graph.client.create_client(AnswerQuestion, 'answer_question', qos_profile=qos)
+        for _ in range(30)
+    ]
     graph.spin_until(lambda: all(client.service_is_ready() for client in clients))
     for client in clients:
         graph.spin_until(partial(is_known, graph, client))

@@ -17,6 +17,7 @@ from vlm_ros.nodes.image_source import ImageSourceParameters
 from vlm_ros.nodes.overlay import OverlayParameters
 from vlm_ros.nodes.perception import NODES, PerceptionNode, PerceptionParameters
 from vlm_ros.nodes.query import QueryParameters
+from vlm_ros.nodes.shared import candidates
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = {
@@ -140,3 +141,17 @@ def test_a_value_of_the_wrong_type_at_the_start_names_the_parameter(graph):
 def test_an_unknown_node_is_named(graph):
     with pytest.raises(InputError, match="no node 'detecter'"):
         graph.start(lambda _: PerceptionNode(), perception={'nodes': '[detecter]'})
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ({'backend_options': 'api_key sk-SECRET'}, "an option 'api_key' that is not name=value"),
+        ({'backend_options': 'api_key=[sk-SECRET'}, "the value of 'api_key' cannot be read"),
+        ({'fallback': ('fake', '')}, 'fallback has an empty entry'),
+    ],
+)
+def test_options_that_cannot_be_read_are_refused_without_their_values(given, message):
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        candidates(DetectorParameters(**given))
+    assert 'SECRET' not in str(caught.value)

@@ -300,3 +300,45 @@ def test_too_many_requests_are_refused_at_once(graph, query):
     response = call('answer_question')
     assert response.status.code == ResultStatus.FAILED
     assert 'requests are waiting' in response.status.message
+
+
+def test_a_question_that_waited_is_about_the_newest_image_then(graph, query):
+    query(backend_options='script=1.0', max_image_age_s='0.5')
+    timer = graph.client.create_timer(0.05, lambda: graph.publish(graph.stamped()))
+    request = AnswerQuestion.Request(question='Is there a person?', timeout_s=30.0)
+    futures = [graph.ask(AnswerQuestion, 'answer_question', request) for _ in range(3)]
+    graph.spin_until(lambda: all(future.done() for future in futures), 'the answers')
+    graph.client.destroy_timer(timer)
+    for response in (future.result() for future in futures):
+        assert response.status.code == ResultStatus.OK
+        provenance = response.provenance
+        age_s = provenance.age.sec + provenance.age.nanosec * 1e-9
+        inference_s = provenance.inference_time.sec + provenance.inference_time.nanosec * 1e-9
+        assert age_s < inference_s + 0.9, 'not older than the wait for the one before'
+
+
+def test_a_question_that_waited_while_the_camera_died_is_stale(graph, query):
+    query(backend_options='script=1.5', max_image_age_s='0.5')
+    graph.publish(graph.stamped())
+    graph.spin_for(0.1)
+    request = AnswerQuestion.Request(question='Is there a person?', timeout_s=30.0)
+    futures = [graph.ask(AnswerQuestion, 'answer_question', request) for _ in range(2)]
+    graph.spin_until(lambda: all(future.done() for future in futures), 'the answers')
+    codes = sorted(future.result().status.code for future in futures)
+    assert codes == [ResultStatus.OK, ResultStatus.STALE]
+
+
+def test_the_camera_of_an_answer_is_that_of_its_image(graph):
+    graph.start(QueryNode, query={'backend': 'fake', 'cameras': '[front]'})
+    graph.connect('front/image')
+    timer = graph.client.create_timer(0.02, lambda: graph.publish(graph.stamped(), 'front/image'))
+    graph.spin_for(0.5)
+    request = AnswerQuestion.Request(question='Is there a person?')
+    for _ in range(5):
+        response = graph.call(AnswerQuestion, 'answer_question', request)
+        assert response.provenance.camera == 'front'
+    graph.client.destroy_timer(timer)
+    given = AnswerQuestion.Request(
+        question='Is there a person?', camera='front', image=graph.stamped()
+    )
+    assert graph.call(AnswerQuestion, 'answer_question', given).provenance.camera == ''

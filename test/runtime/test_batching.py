@@ -1,5 +1,6 @@
 """Detection in several images at once: what happens where a batch fails."""
 
+import queue
 import threading
 
 import numpy as np
@@ -12,6 +13,7 @@ from vlm_ros.results import Detections
 from vlm_ros.runtime import batching, model_worker
 from vlm_ros.runtime.candidates import Candidate, Patience
 from vlm_ros.runtime.model_worker import ModelWorker
+from vlm_ros.runtime.turns import Consumer
 from vlm_ros.tasks import Ticket
 
 IMAGES = [np.full((4, 4, 3), n, np.uint8) for n in range(6)]
@@ -159,3 +161,37 @@ def test_what_comes_back_too_late_does_not_use_the_next_model(start):
     release.set()
     assert went_on.wait(10.0)
     assert second.sizes == [1]
+
+
+def test_a_batch_that_took_too_long_counts_once(start):
+    class Slow(FakeBackend):
+        def __init__(self):
+            super().__init__(max_batch=6, script='hang')
+
+    worker = start(Slow(), FakeBackend(), call_s=0.3)
+    results = queue.SimpleQueue()
+    consumer = Consumer(
+        lambda frames, ticket: [
+            batching.detect(worker, IMAGES, NAMES, score_threshold=None, ticket=ticket)
+        ],
+        lambda frame, error: error,
+        results.put,
+    )
+    for _ in range(2):
+        worker.offer('front', 1, consumer)
+        outcomes = results.get(timeout=10.0)
+        assert len(outcomes) == 6
+        assert all('longer than 0.3 s' in str(one.result) for one in outcomes)
+    assert worker.state.name == 'c0', 'two failures of three'
+
+
+def test_a_model_that_gives_too_few_results_fails(start):
+    class Lazy(FakeBackend):
+        def detect_batch(self, images, vocabularies, **_):
+            return []
+
+        def detect(self, image, vocabulary, **_):
+            raise ModelError('not alone either')
+
+    outcomes = detect(start(Lazy(max_batch=6), failures=100))
+    assert [str(outcome.result) for outcome in outcomes] == ['not alone either'] * 6

@@ -406,3 +406,67 @@ def test_closing_while_loading_frees_what_comes_too_late(start):
         worker.loaded.result(5.0)
     gate.set()
     until(lambda: candidates.models and candidates.models[0].closed_on)
+
+
+class Panic(BaseException):
+    """As Rust code raises through its Python bindings."""
+
+
+def test_a_panic_is_a_failure_like_another(start):
+    worker = start(Candidates('a', 'b'))
+    for _ in range(2):
+        with pytest.raises(ModelError, match='Panic: gone'):
+            ask(worker, raiser(Panic('gone')))
+    assert ask(worker) == 'b'
+
+
+def test_a_panic_while_loading_is_one_too(start):
+    candidates = Candidates('a', 'b')
+    candidates.errors['a'] = Panic('gone')
+    worker = start(candidates)
+    worker.loaded.result(5.0)
+    assert ask(worker) == 'b'
+    assert worker.state.error == 'a: Panic: gone'
+
+
+def test_a_panic_with_a_frame_leaves_the_thread_alive(start):
+    worker = start(Candidates('a'))
+    results = queue.SimpleQueue()
+
+    def work(frames, ticket):
+        raise Panic('gone')
+
+    for _ in range(2):
+        worker.offer('front', 1, Consumer(work, lambda frame, error: error, results.put))
+        assert str(results.get(timeout=5.0)) == 'Panic: gone'
+
+
+def test_a_model_in_reserve_keeps_nobody_awake(start, monkeypatch):
+    waits = []
+    worker = start(Candidates('a', 'b'))
+    worker.loaded.result(5.0)
+    wait = worker._wake.wait
+    monkeypatch.setattr(
+        worker._wake, 'wait', lambda timeout=None: waits.append(timeout) or wait(timeout)
+    )
+    assert ask(worker) == 'a'
+    time.sleep(0.5)
+    assert len(waits) < 20
+
+
+def test_a_caller_that_looks_at_its_ticket_is_no_sign_of_life():
+    ticket = Ticket(0.0)
+    before_s = ticket.seen_s
+    with pytest.raises(DeadlineExceeded):
+        ticket.raise_if_ended()
+    assert ticket.seen_s == before_s
+
+
+def test_a_warm_up_that_hangs_costs_the_model(start):
+    worker = start(Candidates('a', 'b'))
+    worker.loaded.result(5.0)
+    stuck = Stuck()
+    worker.warm_up(lambda model: model.model_id == 'b' or stuck(model))
+    assert stuck.entered.wait(5.0)
+    assert ask(worker, timeout_s=20.0) == 'b'
+    stuck.release.set()

@@ -62,7 +62,8 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
         * **image** (sensor_msgs/Image or CompressedImage): the camera.
 
     ROS Publishers:
-        * **caption** (vlm_ros_interfaces/Caption): the caption, or a status that says why not.
+        * **caption** (vlm_ros_interfaces/Caption): of every image looked at, the caption, or a
+          status that says why there is none.
         * **/diagnostics** (diagnostic_msgs/DiagnosticArray).
     """
 
@@ -148,6 +149,11 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
         with self._publishing, until_shutdown(self):
             if job.period != self._period:
                 return
+            try:
+                msg = conversions.caption_to_msg(seen.result, seen.status, seen.message, published)
+            except Exception as error:  # noqa: BLE001 - a result that no message can carry
+                seen = Look.failed(error, published)
+                msg = conversions.caption_to_msg(None, seen.status, seen.message, published)
             self._meters[job.camera].process(
                 failed=seen.result is None,
                 inference_s=published.inference_time_s,
@@ -156,9 +162,7 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
             )
             if seen.result is None:
                 self.get_logger().error(seen.message, throttle_duration_sec=5.0)
-            self._captions[job.camera].publish(
-                conversions.caption_to_msg(seen.result, seen.status, seen.message, published)
-            )
+            self._captions[job.camera].publish(msg)
 
 
 def main(args: list[str] | None = None) -> int:

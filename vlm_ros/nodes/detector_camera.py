@@ -57,6 +57,7 @@ class DetectorCamera:
         self._own: Parameters[OwnVocabulary] | None = None
         self._looked_since_heartbeat = False
         self._handed_over: Frame | None = None
+        self._waiting_since_s = 0.0
         self._on_frame: Callable[[DetectorCamera, Frame], None] = lambda camera, frame: None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._detections = node.create_publisher(
@@ -118,6 +119,7 @@ class DetectorCamera:
             self._looked_since_heartbeat = True
             if self._handed_over is frame:
                 self._handed_over = None
+            self._waiting_since_s = time.monotonic()
             self.publish_status(seen.status, seen.message, published)
 
     def publish_status(
@@ -154,7 +156,7 @@ class DetectorCamera:
         A camera, or a `max_rate_hz`, that is slow is no reason: the last result still holds.
 
         Args:
-            max_image_age_s: When an image is too old to be looked at.
+            max_image_age_s: When an image is too old to be looked at, and a result too late.
             trouble: Why no image can be looked at, where none can.
         """
         looked, self._looked_since_heartbeat = self._looked_since_heartbeat, False
@@ -169,7 +171,10 @@ class DetectorCamera:
             message = f'no image for {silent_s:.1f} s: {self.feed.silence()}'
             self.publish_status(Status.STALE, message)
         elif self._handed_over is not None:
-            self.publish_status(Status.TIMEOUT, 'the model has not finished with an image yet')
+            waiting_s = time.monotonic() - self._waiting_since_s
+            if waiting_s > max_image_age_s:
+                message = f'the model has not finished with an image for {waiting_s:.1f} s'
+                self.publish_status(Status.TIMEOUT, message)
 
     def _take(self, frame: Frame) -> None:
         self.meter.receive()
@@ -178,6 +183,8 @@ class DetectorCamera:
             return
         if self.max_rate_hz:
             self._next_s = frame.received_s + 1.0 / self.max_rate_hz
+        if self._handed_over is None:
+            self._waiting_since_s = frame.received_s
         self._handed_over = frame
         self._on_frame(self, frame)
 

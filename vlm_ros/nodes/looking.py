@@ -108,10 +108,11 @@ def look(
             model_id=used[0].model_id,
             model_revision=used[0].model_revision,
         )
+        scaled = result.scaled(*view.scale)
     except Exception as error:  # noqa: BLE001 - a bad frame or model never ends the loop
         if used:
             provenance = replace(
                 provenance, model_id=used[0].model_id, model_revision=used[0].model_revision
             )
         return Look.failed(error, provenance)
-    return Look(result.scaled(*view.scale), result.status, result.message, provenance)
+    return Look(scaled, result.status, result.message, provenance)

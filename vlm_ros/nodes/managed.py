@@ -195,9 +195,12 @@ class ManagedNode(LifecycleNodeMixin, Node):
         self.destroy_timer(self._start_timer)
         if not self._starts_by_itself:
             return
-        if await self.change_state(Transition.TRANSITION_CONFIGURE):
-            await self.change_state(Transition.TRANSITION_ACTIVATE)
-        elif self.state == 'unconfigured':
+        configured = self.state == 'inactive' or await self.change_state(
+            Transition.TRANSITION_CONFIGURE
+        )
+        if configured and await self.change_state(Transition.TRANSITION_ACTIVATE):
+            return
+        if self._starts_by_itself and self.state in ('unconfigured', 'inactive'):
             self.get_logger().info(f'trying again in {self._retry_s:g} s')
             self._start_in(self._retry_s)
             self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)

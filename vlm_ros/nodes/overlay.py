@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
@@ -11,7 +12,7 @@ from vision_msgs.msg import Detection2DArray
 from vlm_ros import drawing
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.cameras import CameraParameters, topic_of
-from vlm_ros.nodes.image_feed import Frame
+from vlm_ros.nodes.image_feed import Frame, ImageFeed
 from vlm_ros.nodes.parameters import parameter, Parameters
 from vlm_ros.nodes.process import run, until_shutdown
 from vlm_ros.nodes.shared import Shared
@@ -19,6 +20,8 @@ from vlm_ros.runtime.turns import Consumer
 from vlm_ros.runtime.worker import Worker
 from vlm_ros.tasks import Ticket
 from vlm_ros_interfaces.msg import Caption
+
+_MATCH_PERIOD_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,17 @@ class _Job:
 class _Camera:
     """One camera's images, and what is known of them."""
 
-    def __init__(self, node: Node, name: str, worker: Worker, history: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        feed: ImageFeed,
+        worker: Worker,
+        history: Callable[[], int],
+    ) -> None:
         self._node = node
+        self._feed = feed
+        self._listens = False
         self._name = name
         self._worker = worker
         self._history = history
@@ -58,8 +70,20 @@ class _Camera:
         )
         node.create_subscription(Caption, topic_of(name, 'caption'), self._on_caption, 10)
 
-    def take(self, frame: Frame) -> None:
-        """Keep a frame until its detections come."""
+    def listen_while_watched(self) -> None:
+        """Take images only while somebody subscribes to what is drawn."""
+        is_watched = self._overlays.get_subscription_count() > 0
+        if is_watched and not self._listens:
+            self._feed.add_listener(self._take)
+        elif self._listens and not is_watched:
+            self._feed.remove_listener(self._take)
+            self._frames.clear()
+        self._listens = is_watched
+
+    def _take(self, frame: Frame) -> None:
+        """Keep a frame until its detections come; without a stamp they could be another's."""
+        if _key(frame.header.stamp) == (0, 0):
+            return
         self._frames[_key(frame.header.stamp)] = frame
         while len(self._frames) > self._history():
             self._frames.popitem(last=False)
@@ -69,7 +93,7 @@ class _Camera:
 
     def _on_detections(self, msg: Detection2DArray) -> None:
         frame = self._frames.get(_key(msg.header.stamp))
-        if frame is not None and self._overlays.get_subscription_count():
+        if frame is not None:
             self._worker.offer(self._name, _Job(frame, msg, self._caption), self._consumer)
 
     def _draw(self, jobs: Sequence[_Job], ticket: Ticket) -> list[Image]:
@@ -97,8 +121,8 @@ class _Camera:
 class OverlayNode(Node):
     """Publishes images with what was found in them, never boxes on a newer image than their own.
 
-    Draws only while somebody subscribes. With the parameter `cameras`, each name below begins with
-    a camera's and a slash.
+    Looks and draws only while somebody subscribes. With the parameter `cameras`, each name below
+    begins with a camera's and a slash.
 
     ROS Parameters: see `OverlayParameters`.
 
@@ -116,9 +140,18 @@ class OverlayNode(Node):
         settings = Parameters(self, OverlayParameters)
         self._worker = Worker('overlay')
         self._worker.submit(drawing.preload, Ticket())
+        self._cameras: list[_Camera] = []
         for name in settings.values.camera_names:
-            camera = _Camera(self, name, self._worker, lambda: settings.values.history)
-            shared.feed(self, topic_of(name, 'image')).add_listener(camera.take)
+            feed = shared.feed(self, topic_of(name, 'image'))
+            self._cameras.append(
+                _Camera(self, name, feed, self._worker, lambda: settings.values.history)
+            )
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_MATCH_PERIOD_S, self._match, clock=clock)
+
+    def _match(self) -> None:
+        for camera in self._cameras:
+            camera.listen_while_watched()
 
     def destroy_node(self) -> None:
         """Stop drawing and destroy the node."""

@@ -61,7 +61,7 @@ class Pending(Generic[T]):
             if timer is not None:
                 self._node.destroy_timer(timer)
         if not self._future.done():
-            self._ticket.check()
+            self._ticket.raise_if_ended()
             raise DeadlineExceeded('the deadline passed before the work was done')
         return self._future.result()
 

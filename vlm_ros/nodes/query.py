@@ -10,23 +10,23 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import Image as ImageMsg
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from vlm_ros import inflection
-from vlm_ros.errors import InputError, ModelError, VlmRosError
+from vlm_ros.errors import InputError
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.cameras import topic_of
 from vlm_ros.nodes.image_feed import Frame, View
-from vlm_ros.nodes.looking import Look, look, Result, WARM_UP_IMAGE
+from vlm_ros.nodes.looking import Look, Result, WARM_UP_IMAGE
 from vlm_ros.nodes.model_node import ModelNode, ModelNodeParameters
 from vlm_ros.nodes.parameters import parameter
 from vlm_ros.nodes.pending import on_a_thread, Pending
 from vlm_ros.nodes.process import run
+from vlm_ros.nodes.requests import LONGEST_S, no_look, Requests
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.phrases import Vocabulary
-from vlm_ros.results import Answer, Detections, Provenance, Status
+from vlm_ros.results import Answer, Detections, Status
 from vlm_ros.tasks import Detector, Model, QuestionAnswerer, TASKS, Ticket
 from vlm_ros_interfaces.action import AnswerQuestion as AnswerQuestionAction
 from vlm_ros_interfaces.srv import (
@@ -42,14 +42,10 @@ Response = TypeVar('Response', bound=Any)
 ANSWERED = (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE, Status.NOTHING_FOUND)
 """The statuses of work that was done; the action succeeds with these."""
 
-_RECORDED_S = 3600.0
-_LONGEST_S = 3600.0
-_OLDEST_S = 1e10  # any image at all
-
-_MOST_QUOTED = 50
-
 # The default keeps 10 requests, and more at once would vanish without an answer.
 _SERVICE_QOS = QoSProfile(depth=1000)
+_RESULT_TIMEOUT_S = 10
+"""How long a finished goal is kept, with the image it brought; by Jazzy's default 15 minutes."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class QueryParameters(ModelNodeParameters):
         0.0, "For requests that give none; 0 for the model's own threshold.", bounds=(0.0, 1.0)
     )
     timeout_s: float = parameter(
-        10.0, 'For requests that give none: seconds to the answer.', bounds=(0.01, _LONGEST_S)
+        10.0, 'For requests that give none: seconds to the answer.', bounds=(0.01, LONGEST_S)
     )
     max_image_age_s: float = parameter(
         2.0,
@@ -97,7 +93,7 @@ class QueryNode(ModelNode[QueryParameters]):
         super().__init__('query', QueryParameters, shared, tuple(TASKS))
         self._vocabularies: dict[str, Vocabulary] = {}
         self._goals: dict[bytes, Pending[Look[Answer]]] = {}
-        self._pending: set[Pending[Any]] = set()
+        self._requests = Requests(self)
         # Reentrant, or one pending question would hold up every other callback of the node.
         group = ReentrantCallbackGroup()
         for service, name, callback in (
@@ -121,6 +117,10 @@ class QueryNode(ModelNode[QueryParameters]):
             self._on_answer_goal,
             cancel_callback=self._on_answer_cancel,
             callback_group=group,
+            goal_service_qos_profile=_SERVICE_QOS,
+            result_service_qos_profile=_SERVICE_QOS,
+            cancel_service_qos_profile=_SERVICE_QOS,
+            result_timeout=_RESULT_TIMEOUT_S,
         )
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         for camera in self.feeds:
@@ -159,8 +159,7 @@ class QueryNode(ModelNode[QueryParameters]):
         """Answer no more, not even what waits."""
         for feed in self.feeds.values():
             feed.remove_listener(_keep)
-        for pending in tuple(self._pending):
-            pending.cancel('the node was deactivated')
+        self._requests.cancel('the node was deactivated')
 
     async def _answered(
         self, callback: Callable[[Any, Response], Awaitable[Response]], request: Any, response: Any
@@ -170,13 +169,13 @@ class QueryNode(ModelNode[QueryParameters]):
             return await callback(request, response)
         except Exception as error:  # noqa: BLE001 - a result that no message can carry
             self.get_logger().error(f'a request failed: {traceback.format_exc()}')
-            failed: Look[Any] = self._no_look(*conversions.error_to_status(error), '')
+            failed: Look[Any] = no_look(*conversions.error_to_status(error))
             return self._fill(failed, type(response)())
 
     async def _on_answer_question(
         self, request: AnswerQuestion.Request, response: AnswerQuestion.Response
     ) -> AnswerQuestion.Response:
-        seen = await self._look(
+        seen = await self._requests.look(
             request,
             ('detect', 'answer'),
             _answer(request),
@@ -193,15 +192,21 @@ class QueryNode(ModelNode[QueryParameters]):
                 goal.publish_feedback(AnswerQuestionAction.Feedback(partial_answer=text))
 
         key = bytes(goal.goal_id.uuid)
+
+        def keep(pending: Pending[Look[Answer]]) -> None:
+            self._goals[key] = pending
+            if goal.is_cancel_requested:  # before it began
+                pending.cancel()
+
         try:
-            seen = await self._look(
+            seen = await self._requests.look(
                 request,
                 ('detect', 'answer'),
                 _answer(request),
                 timeout_s=request.timeout_s,
                 max_image_age_s=request.max_image_age_s,
                 on_partial=publish_partial,
-                on_pending=lambda pending: self._goals.__setitem__(key, pending),
+                on_pending=keep,
             )
         finally:
             self._goals.pop(key, None)
@@ -221,7 +226,7 @@ class QueryNode(ModelNode[QueryParameters]):
     async def _on_verify_statement(
         self, request: VerifyStatement.Request, response: VerifyStatement.Response
     ) -> VerifyStatement.Response:
-        seen = await self._look(
+        seen = await self._requests.look(
             request,
             ('detect', 'answer'),
             lambda model, view, ticket: _grounded(model).verify(
@@ -239,7 +244,7 @@ class QueryNode(ModelNode[QueryParameters]):
     async def _on_ground_phrases(
         self, request: GroundPhrases.Request, response: GroundPhrases.Response
     ) -> GroundPhrases.Response:
-        seen = await self._look(
+        seen = await self._requests.look(
             request,
             ('ground',),
             lambda model, view, ticket: model.ground(
@@ -261,8 +266,8 @@ class QueryNode(ModelNode[QueryParameters]):
             vocabulary = self._requested_vocabulary(request)
             threshold = self._threshold(request.score_threshold)
         except InputError as error:
-            return self._fill(self._no_look(*conversions.error_to_status(error), ''), response)
-        seen = await self._look(
+            return self._fill(no_look(*conversions.error_to_status(error)), response)
+        seen = await self._requests.look(
             request,
             ('detect',),
             lambda model, view, ticket: model.detect(
@@ -282,7 +287,7 @@ class QueryNode(ModelNode[QueryParameters]):
     async def _on_describe_image(
         self, request: DescribeImage.Request, response: DescribeImage.Response
     ) -> DescribeImage.Response:
-        seen = await self._look(
+        seen = await self._requests.look(
             request,
             ('caption',),
             lambda model, view, ticket: model.caption(
@@ -293,76 +298,6 @@ class QueryNode(ModelNode[QueryParameters]):
             response.caption = seen.result.text
         return self._fill(seen, response)
 
-    async def _look(
-        self,
-        request: Any,
-        tasks: tuple[str, ...],
-        work: Callable[[Any, View, Ticket], R],
-        *,
-        timeout_s: float = 0.0,
-        max_image_age_s: float = 0.0,
-        on_partial: Callable[[str], None] | None = None,
-        on_pending: Callable[[Pending[Look[R]]], None] = lambda _: None,
-    ) -> Look[R]:
-        """Have the worker look at the image a request is about, and wait for it."""
-        values = self.settings.values
-        frame: Frame | None = None
-        camera = ''
-        try:
-            camera = self._camera_of(request)
-            ticket = Ticket(
-                _limit('timeout_s', timeout_s, _LONGEST_S) or values.timeout_s, on_partial
-            )
-            limit_s = _limit('max_image_age_s', max_image_age_s, _OLDEST_S)
-            limit_s = limit_s or values.max_image_age_s
-            if not self.is_active:
-                raise ModelError(self.why_not_active())
-            feed = self.feeds[camera]
-            frame = Frame(request.image) if _is_given(request.image) else feed.newest
-            if frame is None:
-                return self._no_look(Status.NO_IMAGE, feed.silence(), camera)
-            age_s = frame.age_s(self.get_clock().now().nanoseconds)
-            if frame is feed.newest and age_s > limit_s:
-                return self._no_look(Status.STALE, _stale(age_s, limit_s), camera, frame)
-            worker = self.worker
-            future = worker.submit(
-                lambda: look(
-                    worker,
-                    frame,
-                    tasks,
-                    lambda model, view: work(model, view, ticket),
-                    Provenance(camera=camera if frame is feed.newest else request.camera),
-                ),
-                ticket,
-            )
-            pending = Pending(self, future, ticket)
-            self._pending.add(pending)
-            on_pending(pending)
-            try:
-                return await pending.result()
-            finally:
-                self._pending.discard(pending)
-        except VlmRosError as error:
-            return self._no_look(*conversions.error_to_status(error), camera, frame)
-
-    def _camera_of(self, request: Any) -> str:
-        """Return the camera that a request means; the image it may bring needs none."""
-        if request.camera in self.feeds:
-            return str(request.camera)
-        names = ', '.join(repr(name) for name in self.feeds if name)
-        if request.camera:
-            known = f'the cameras are {names}' if names else 'this node has one without a name'
-            raise InputError(f'there is no camera {_short(request.camera)}; {known}')
-        if len(self.feeds) == 1 or _is_given(request.image):
-            return next(iter(self.feeds))
-        raise InputError(f'say which camera is meant: {names}')
-
-    def _no_look(
-        self, status: Status, message: str, camera: str, frame: Frame | None = None
-    ) -> Look[R]:
-        provenance = conversions.header_to_provenance(frame.header if frame else None)
-        return Look(None, status, message, replace(provenance, camera=camera))
-
     def _threshold(self, requested: float) -> float | None:
         if not 0.0 <= requested <= 1.0:
             raise InputError(f'score_threshold must be in [0, 1], got {requested:g}')
@@ -371,7 +306,7 @@ class QueryNode(ModelNode[QueryParameters]):
     def _requested_vocabulary(self, request: DetectObjects.Request) -> Vocabulary:
         if request.vocabulary:
             return Vocabulary(tuple(request.vocabulary))
-        if (vocabulary := self._vocabularies.get(self._camera_of(request))) is None:
+        if (vocabulary := self._vocabularies.get(self._requests.camera_of(request))) is None:
             raise InputError('no vocabulary: the request has none and no detector announces one')
         return vocabulary
 
@@ -400,31 +335,8 @@ class QueryNode(ModelNode[QueryParameters]):
         return response
 
 
-def _is_given(image: ImageMsg) -> bool:
-    return bool(image.width or image.height or len(image.data))
-
-
-def _short(text: str) -> str:
-    return repr(text) if len(text) <= _MOST_QUOTED else f'{text[:_MOST_QUOTED]!r}...'
-
-
 def _keep(frame: Frame) -> None:
     """Nothing: the feed itself keeps the newest frame, as long as somebody listens."""
-
-
-def _stale(age_s: float, limit_s: float) -> str:
-    message = f'the newest image is {age_s:.1f} s old; at most {limit_s:g} s are allowed'
-    if age_s > _RECORDED_S:
-        message += ' (a recording? then set use_sim_time and play it with --clock)'
-    return message
-
-
-def _limit(name: str, seconds: float, at_most_s: float) -> float:
-    if not 0.0 <= seconds <= at_most_s:
-        raise InputError(
-            f'{name} must be 0 or more seconds, {at_most_s:g} at most, got {seconds:g}'
-        )
-    return seconds
 
 
 def _in_view(

@@ -96,6 +96,8 @@ def candidates(chosen: ModelParameters) -> list[Candidate[Model]]:
     first = {'model': chosen.model, 'device': chosen.device, **options}
     found = [Candidate(chosen.backend, partial(backends.load, chosen.backend, **first))]
     for entry in chosen.fallback:
+        if not entry.strip():
+            raise InputError('fallback has an empty entry; put commas between the names only')
         name, *words = entry.split()
         options = {'device': 'cpu', **_parse(words, 'fallback')}
         found.append(Candidate(name, partial(backends.load, name, **options)))
@@ -107,11 +109,13 @@ def _parse(options: list[str], parameter: str) -> dict[str, Any]:
     for option in filter(None, (text.strip() for text in options)):
         name, equals, value = option.partition('=')
         if not equals:
-            raise InputError(f'{parameter} has {option!r}, which is not name=value')
+            raise InputError(
+                f'{parameter} has an option {name.split()[0]!r} that is not name=value'
+            )
         try:
             parsed[name.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise InputError(f'{parameter} has {option!r}, whose value cannot be read') from error
+            raise InputError(f'{parameter}: the value of {name!r} cannot be read') from error
     return parsed
 
 

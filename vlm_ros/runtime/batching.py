@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 import time
 
-from vlm_ros.errors import InterruptedWork, OutOfMemory
+from vlm_ros.errors import InterruptedWork, ModelError, OutOfMemory
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections
 from vlm_ros.runtime.model_worker import ModelWorker
@@ -75,7 +75,9 @@ def detect(
         except InterruptedWork as error:
             outcomes += [Outcome(error)] * (len(images) - done)
         except Exception as error:  # noqa: BLE001 - each image gets an outcome of its own
-            if count > 1:
+            if ticket.has_ended:
+                outcomes += [Outcome(error)] * (len(images) - done)
+            elif count > 1:
                 singly = done + count
             else:
                 outcomes.append(Outcome(error))
@@ -102,6 +104,8 @@ def _look(
             for image, vocabulary in zip(images, vocabularies, strict=True)
         ]
     inference_s = time.perf_counter() - started_s
+    if len(found) != len(images):
+        raise ModelError(f'{model.model_id} gave {len(found)} results for {len(images)} images')
     return [Outcome(one, inference_s, model.model_id, model.model_revision) for one in found]
 
 

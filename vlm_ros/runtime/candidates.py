@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import enum
 from typing import Generic, TypeVar
 
-from vlm_ros.errors import OutOfMemory, VlmRosError
+from vlm_ros.errors import ModelError, OutOfMemory, VlmRosError
 from vlm_ros.tasks import Model
 
 M = TypeVar('M', bound=Model)
@@ -143,6 +143,11 @@ def as_out_of_memory(error: Exception) -> OutOfMemory | None:
     if isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError':
         return OutOfMemory(f'out of memory: {one_line(error)}')
     return None
+
+
+def as_exception(error: BaseException) -> Exception:
+    """Make an ordinary exception of one that would end a thread, such as a panic of Rust code."""
+    return error if isinstance(error, Exception) else ModelError(one_line(error))
 
 
 def one_line(error: BaseException) -> str:

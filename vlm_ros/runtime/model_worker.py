@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 import logging
 import threading
 import time
+import traceback
 from typing import Generic, TypeVar
 
 from vlm_ros.errors import DeadlineExceeded, InputError, ModelError, OutOfMemory, WorkCancelled
 from vlm_ros.runtime.candidates import (
+    as_exception,
     as_out_of_memory,
     Bench,
     Candidate,
@@ -32,7 +34,7 @@ from vlm_ros.runtime.candidates import (
 )
 from vlm_ros.runtime.memory import free_models, return_freed_memory
 from vlm_ros.runtime.turns import Turn
-from vlm_ros.runtime.worker import Worker
+from vlm_ros.runtime.worker import QueueFull, Worker
 from vlm_ros.tasks import BatchDetector, Model, ReleasesMemory, Ticket
 
 R = TypeVar('R')
@@ -137,7 +139,8 @@ class ModelWorker(Worker, Generic[M]):
             self._warm_ups.append(work)
             model = self._model
         if model is not None:
-            self.submit(lambda: warm_up(self.model, [work]), Ticket())
+            with contextlib.suppress(QueueFull):  # then it is warm already
+                self.submit(lambda: self.call(lambda model: warm_up(model, [work])), Ticket())
 
     def call(self, use: Callable[[M], R]) -> R:
         """Use the model, and keep the record of its failures; for turns.
@@ -174,14 +177,20 @@ class ModelWorker(Worker, Generic[M]):
             if (short := as_out_of_memory(error)) is None:
                 self._note_failure(seat, error)
                 raise
+            traceback.clear_frames(error.__traceback__)  # they hold what has to be released
             self._note_out_of_memory(seat, model, short)
             raise short from error
+        except BaseException as error:  # a panic in Rust code, an exit in somebody's script
+            broken = as_exception(error)
+            self._note_failure(seat, broken)
+            raise broken from error
         seat.failures = 0
         return result
 
     def close(self, timeout_s: float = 1.0) -> bool:
         """End the threads after the turn they are at, and free the model."""
         with self._wake:
+            self._closed = True  # before the supervisor could see that there is no model
             self._enter(None)
             self._loading = None
         ended = super().close(timeout_s)
@@ -244,7 +253,7 @@ class ModelWorker(Worker, Generic[M]):
         if self._model is not None:
             self._retired.append(self._model)
         self._seat, self._model = seat, model
-        self._batch = model.max_batch if isinstance(model, BatchDetector) else 1
+        self._batch = max(1, model.max_batch) if isinstance(model, BatchDetector) else 1
         self._since_s = time.monotonic()
         self._wake.notify_all()
 
@@ -310,8 +319,8 @@ class ModelWorker(Worker, Generic[M]):
             with self._wake:
                 warm_ups = list(self._warm_ups)
             warm_up(models[0], warm_ups)
-        except Exception as caught:  # noqa: BLE001 - whatever a third party's loading raises
-            error = caught
+        except BaseException as caught:  # noqa: BLE001 - whatever a third party's loading raises
+            error = as_exception(caught)
         with self._wake:
             is_wanted = self._loading is loading
             if is_wanted:
@@ -350,11 +359,15 @@ class ModelWorker(Worker, Generic[M]):
                     self._choose()
                     self._wake.wait(self._until_next_s())
             if then is not None:
-                then()
+                try:
+                    then()
+                except Exception:
+                    _LOGGER.exception('the watchdog of %r could not tell', self._name)
 
     def _until_next_s(self) -> float | None:
         """Seconds until there is something to look at; None for not before something happens."""
-        moments = [seat.retry_at_s for seat in self._bench.seats if seat is not self._seat]
+        better = self._bench.better_than(self._seat)
+        moments = [seat.retry_at_s for seat in better if not seat.is_stuck]
         if self._loading is not None:
             moments = [
                 self._loading.started_s + self._patience.load_s,

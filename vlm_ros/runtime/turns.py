@@ -9,6 +9,7 @@ import time
 from typing import Any, Generic, TypeVar
 
 from vlm_ros.errors import InterruptedWork, VlmRosError
+from vlm_ros.runtime.candidates import as_exception
 from vlm_ros.tasks import Ticket
 
 F = TypeVar('F')
@@ -18,7 +19,9 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Consumer(Generic[F, R]):
-    """What becomes of frames. Everything is called on the worker's thread.
+    """What becomes of frames.
+
+    Everything is called on the worker's thread, or, for work that is given up, on its watchdog's.
 
     Attributes:
         work: Looks at frames, of a stream each; returns a result for each, in their order.
@@ -95,7 +98,7 @@ class Request:
             result = self.job()
         except BaseException as error:  # noqa: BLE001 - the caller gets it, the thread lives on
             if turn.claim():
-                self.fail(error)
+                self.fail(as_exception(error))
         else:
             if turn.claim() and self.future.set_running_or_notify_cancel():
                 self.future.set_result(result)
@@ -107,8 +110,9 @@ def frames_turn(frames: Sequence[F], consumer: Consumer[F, R], ticket: Ticket) -
     def run(turn: Turn) -> None:
         try:
             results = consumer.work(frames, ticket)
-        except Exception as error:  # noqa: BLE001 - a bad frame or model never ends the thread
-            results = [consumer.failed(frame, error) for frame in frames]
+        except BaseException as error:  # noqa: BLE001 - a bad frame or model never ends the thread
+            failure = as_exception(error)
+            results = [consumer.failed(frame, failure) for frame in frames]
         if turn.claim():
             _deliver(results)
 

@@ -1,0 +1,160 @@
+"""Requests for a look at an image: which image is meant, until when, and what becomes of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sensor_msgs.msg import Image as ImageMsg
+
+from vlm_ros.errors import InputError, ModelError, VlmRosError
+from vlm_ros.nodes import conversions
+from vlm_ros.nodes.image_feed import Frame, View
+from vlm_ros.nodes.looking import Look, look, Result
+from vlm_ros.nodes.model_node import ModelNode
+from vlm_ros.nodes.pending import Pending
+from vlm_ros.results import Provenance, Status
+from vlm_ros.tasks import Ticket
+
+R = TypeVar('R', bound=Result)
+LONGEST_S = 3600.0
+"""The longest deadline that a request may ask for."""
+_OLDEST_S = 1e10  # any image at all
+_RECORDED_S = 3600.0
+_MOST_QUOTED = 50
+
+
+class Requests:
+    """The requests that a node works on.
+
+    Args:
+        node: Has the cameras and the model; its parameters hold `timeout_s` and `max_image_age_s`
+            for requests that give none.
+    """
+
+    def __init__(self, node: ModelNode[Any]) -> None:
+        self._node = node
+        self._pending: set[Pending[Any]] = set()
+
+    def cancel(self, reason: str) -> None:
+        """Take all requests back."""
+        for pending in tuple(self._pending):
+            pending.cancel(reason)
+
+    async def look(
+        self,
+        request: Any,
+        tasks: tuple[str, ...],
+        work: Callable[[Any, View, Ticket], R],
+        *,
+        timeout_s: float = 0.0,
+        max_image_age_s: float = 0.0,
+        on_partial: Callable[[str], None] | None = None,
+        on_pending: Callable[[Pending[Look[R]]], None] = lambda _: None,
+    ) -> Look[R]:
+        """Have the worker look at the image a request is about, and wait for it.
+
+        Args:
+            request: Has the fields `camera` and `image`.
+            tasks: The methods of which the model must have one, out of `tasks.TASKS`.
+            work: Calls the model on the view of the image.
+            timeout_s: Seconds until the answer; 0 for the parameter's.
+            max_image_age_s: What a newest image may be old; 0 for the parameter's.
+            on_partial: Told the text so far.
+            on_pending: Given the hold on the request, once it waits.
+
+        Returns:
+            What came of it; never raises what the request or the model is to blame for.
+        """
+        values = self._node.settings.values
+        frame: Frame | None = None
+        camera = ''
+        try:
+            camera = self.camera_of(request)
+            ticket = Ticket(
+                _limit('timeout_s', timeout_s, LONGEST_S) or values.timeout_s, on_partial
+            )
+            limit_s = _limit('max_image_age_s', max_image_age_s, _OLDEST_S)
+            limit_s = limit_s or values.max_image_age_s
+            if not self._node.is_active:
+                raise ModelError(self._node.why_not_active())
+            feed, given = self._node.feeds[camera], None
+            if _is_given(request.image):
+                camera, given = '', Frame(request.image)
+            worker = self._node.worker
+
+            def choose() -> Frame | Look[R]:
+                frame = given or feed.newest
+                if frame is None:
+                    return no_look(Status.NO_IMAGE, feed.silence(), camera)
+                age_s = frame.age_s(self._node.get_clock().now().nanoseconds)
+                if given is None and age_s > limit_s:
+                    return no_look(Status.STALE, _stale(age_s, limit_s), camera, frame)
+                return frame
+
+            def see() -> Look[R]:
+                # Chosen now: while the request waited, newer images came, or none.
+                chosen = choose()
+                if not isinstance(chosen, Frame):
+                    return chosen
+                provenance = Provenance(camera=camera)
+                return look(worker, chosen, tasks, lambda m, v: work(m, v, ticket), provenance)
+
+            chosen = choose()
+            if not isinstance(chosen, Frame):
+                return chosen
+            frame = chosen
+            future = worker.submit(see, ticket)
+            pending = Pending(self._node, future, ticket)
+            self._pending.add(pending)
+            on_pending(pending)
+            try:
+                return await pending.result()
+            finally:
+                self._pending.discard(pending)
+        except VlmRosError as error:
+            return no_look(*conversions.error_to_status(error), camera, frame)
+
+    def camera_of(self, request: Any) -> str:
+        """Return the camera that a request means; the image it may bring needs none.
+
+        Raises:
+            InputError: There is no such camera, or several and none is named.
+        """
+        if request.camera in self._node.feeds:
+            return str(request.camera)
+        names = ', '.join(repr(name) for name in self._node.feeds if name)
+        if request.camera:
+            known = f'the cameras are {names}' if names else 'this node has one without a name'
+            raise InputError(f'there is no camera {_short(request.camera)}; {known}')
+        if len(self._node.feeds) == 1 or _is_given(request.image):
+            return next(iter(self._node.feeds))
+        raise InputError(f'say which camera is meant: {names}')
+
+
+def no_look(status: Status, message: str, camera: str = '', frame: Frame | None = None) -> Look[R]:
+    """Make what came of a request that nobody looked at an image for."""
+    provenance = conversions.header_to_provenance(frame.header if frame else None)
+    return Look(None, status, message, replace(provenance, camera=camera))
+
+
+def _is_given(image: ImageMsg) -> bool:
+    return bool(image.width or image.height or len(image.data))
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= _MOST_QUOTED else f'{text[:_MOST_QUOTED]!r}...'
+
+
+def _stale(age_s: float, limit_s: float) -> str:
+    message = f'the newest image is {age_s:.1f} s old; at most {limit_s:g} s are allowed'
+    if age_s > _RECORDED_S:
+        message += ' (a recording? then set use_sim_time and play it with --clock)'
+    return message
+
+
+def _limit(name: str, seconds: float, at_most_s: float) -> float:
+    if not 0.0 <= seconds <= at_most_s:
+        raise InputError(
+            f'{name} must be 0 or more seconds, {at_most_s:g} at most, got {seconds:g}'
+        )
+    return seconds
