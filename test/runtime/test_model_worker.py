@@ -16,7 +16,7 @@ from vlm_ros.errors import (
     OutOfMemory,
     WeightsError,
 )
-from vlm_ros.runtime import model_worker
+from vlm_ros.runtime import loading, model_worker
 from vlm_ros.runtime.candidates import Candidate, Patience, Phase
 from vlm_ros.runtime.model_worker import ModelWorker
 from vlm_ros.runtime.turns import Consumer
@@ -381,6 +381,7 @@ def test_requests_wait_while_the_first_model_loads(start):
 
 
 def test_loading_that_takes_long_is_told(start, monkeypatch):
+    monkeypatch.setattr(loading, 'PROGRESS_S', 0.05)
     monkeypatch.setattr(model_worker, 'PROGRESS_S', 0.05)
     candidates = Candidates('a')
     gate, told = threading.Event(), []
