@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import time
 
+from lifecycle_msgs.srv import GetState
 import pytest
 import rclpy
 from sensor_msgs.msg import Image
@@ -20,6 +22,19 @@ def next_action(response):
     return 'ask again' if response.status.code == ResultStatus.TIMEOUT else 'stop'
 
 
+def wait_until_active(robot, node):
+    """Wait until a managed node works; before that it answers FAILED and says why."""
+    client = robot.create_client(GetState, f'{node}/get_state')
+    assert client.wait_for_service(timeout_sec=30)
+    for _ in range(300):
+        future = client.call_async(GetState.Request())
+        rclpy.spin_until_future_complete(robot, future, timeout_sec=1)
+        if future.done() and future.result().current_state.label == 'active':
+            return
+        time.sleep(0.1)
+    raise AssertionError(f'{node} did not become active')
+
+
 @pytest.fixture
 def ask():
     """Start the perception process with a script; returns what it answers."""
@@ -32,6 +47,7 @@ def ask():
         parameters = {'nodes': 'query', 'backend': 'fake', 'backend_options': f'script={script}'}
         args = [arg for item in parameters.items() for arg in ('-p', ':='.join(item))]
         processes.append(subprocess.Popen([*PERCEPTION, *args]))
+        wait_until_active(robot, 'query')
         assert client.wait_for_service(timeout_sec=30)
         image = Image(height=48, width=64, encoding='rgb8', step=192, data=bytes(48 * 192))
         future = client.call_async(AnswerQuestion.Request(image=image, **request))

@@ -11,7 +11,7 @@ from rclpy.action.graph import (
     get_action_server_names_and_types_by_node,
 )
 from rclpy.executors import SingleThreadedExecutor
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
 
 from vlm_ros.nodes.perception import NODES, PerceptionNode
 from vlm_ros.nodes.shared import Shared
@@ -121,12 +121,18 @@ def test_the_policy_is_what_the_nodes_use(start, enclave, namespace, cameras):
             executor.spin_once(timeout_sec=0.05)
             seen.update(used(nodes))
 
+    # The overlay reads cameras only while somebody watches.
+    viewer = rclpy.create_node('viewer')
+    for _, verb, name in policy:
+        if verb == 'publish' and name.endswith('/overlay'):
+            viewer.create_subscription(Image, name, lambda msg: None, 1)
     look_until(policy - compressed)
     camera = rclpy.create_node('camera')
     for name in {name for _, _, name in compressed}:
         camera.create_publisher(CompressedImage, name, 1)
     look_until(policy)
     camera.destroy_node()
+    viewer.destroy_node()
     assert seen == policy
 
 

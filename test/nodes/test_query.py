@@ -304,7 +304,9 @@ def test_too_many_requests_are_refused_at_once(graph, query):
 
 def test_a_question_that_waited_is_about_the_newest_image_then(graph, query):
     query(backend_options='script=1.0', max_image_age_s='0.5')
+    graph.connect()
     timer = graph.client.create_timer(0.05, lambda: graph.publish(graph.stamped()))
+    graph.spin_for(0.5)
     request = AnswerQuestion.Request(question='Is there a person?', timeout_s=30.0)
     futures = [graph.ask(AnswerQuestion, 'answer_question', request) for _ in range(3)]
     graph.spin_until(lambda: all(future.done() for future in futures), 'the answers')
