@@ -206,9 +206,10 @@ def test_silence_is_explained(graph, detector):
 def test_another_type_of_topic_is_named(graph, detector):
     _, statuses = detector()
     graph.client.create_publisher(LabelInfo, 'image', 1)
-    graph.spin_until(
-        lambda: [s for s in statuses if 'vision_msgs/msg/LabelInfo' in s.status.message]
-    )
+    status = graph.spin_until(
+        lambda: [s.status for s in statuses if 'vision_msgs/msg/LabelInfo' in s.status.message]
+    )[0]
+    assert status.code == ResultStatus.NO_IMAGE
 
 
 @pytest.mark.parametrize(

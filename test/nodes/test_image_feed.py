@@ -386,6 +386,7 @@ def test_a_feed_can_be_closed_after_the_context(robot, is_destroyed):
         robot.node.destroy_node()
     feed.close()
     feed.close()
+    assert feed.newest is None
 
 
 # Frames

@@ -10,7 +10,7 @@ from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 import yaml
 
-from vlm_ros.errors import InputError
+from vlm_ros.errors import BackendError, InputError
 from vlm_ros.nodes.captioner import CaptionerParameters
 from vlm_ros.nodes.detector import DetectorNode, DetectorParameters
 from vlm_ros.nodes.image_source import ImageSourceParameters
@@ -155,3 +155,8 @@ def test_options_that_cannot_be_read_are_refused_without_their_values(given, mes
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         candidates(DetectorParameters(**given))
     assert 'SECRET' not in str(caught.value)
+
+
+def test_a_secret_of_a_fallback_is_refused_before_it_is_needed():
+    with pytest.raises(BackendError, match="'api_key' looks like a secret"):
+        candidates(DetectorParameters(backend='fake', fallback=('fake api_key=x',)))

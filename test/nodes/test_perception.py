@@ -77,6 +77,7 @@ def test_a_remap_moves_the_image_of_every_node(graph, perception):
     graph.spin_until(
         lambda: graph.publish(graph.stamped(), '/camera/image_raw') or (found and captions)
     )
+    assert graph.client.count_subscribers('/image') == 0
 
 
 @pytest.mark.parametrize('delay_s', [0.2, 0.7, 1.5, 4.0])

@@ -133,7 +133,7 @@ def load(name: str, *, device: str = 'cpu', model: str = '', **options: Any) -> 
             backend failed to load.
     """
     _check_name(name)
-    _refuse_secrets(options)
+    refuse_secrets(options)
     if not re.fullmatch(r'cpu|mps|cuda(:\d{1,3})?', device):
         raise DeviceError(f'the device {device!r} is unknown; use cpu, cuda, cuda:N or mps')
     try:
@@ -175,7 +175,8 @@ def _check_name(name: str) -> None:
     )
 
 
-def _refuse_secrets(options: Iterable[str]) -> None:
+def refuse_secrets(options: Iterable[str]) -> None:
+    """Raise `BackendError` where the name of an option looks like that of a secret."""
     for option in options:
         words = re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+', option)  # of api_key, apiKey, API_KEY
         if _SECRET_WORDS & {word.lower() for word in words}:

@@ -16,6 +16,7 @@ from vlm_ros.nodes.parameters import parameter
 from vlm_ros.nodes.process import run, until_shutdown
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.results import Provenance
+from vlm_ros.runtime.rate_limit import RateLimit
 from vlm_ros.runtime.turns import Consumer
 from vlm_ros.tasks import Captioner, Model, Ticket
 from vlm_ros_interfaces.msg import Caption
@@ -69,7 +70,7 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('captioner', CaptionerParameters, shared, ('caption',))
-        self._next_s = dict.fromkeys(self.feeds, 0.0)
+        self._rate_limits = {camera: RateLimit() for camera in self.feeds}
         self._meters: dict[str, StreamMeter] = {}
         self._captions = {
             camera: self.create_publisher(Caption, topic_of(camera, 'caption'), 10)
@@ -113,10 +114,10 @@ class CaptionerNode(ModelNode[CaptionerParameters]):
     def _on_frame(self, camera: str, frame: Frame) -> None:
         meter = self._meters[camera]
         meter.receive()
-        if frame.received_s < self._next_s[camera]:
+        rate_hz = self.settings.values.max_rate_hz
+        if not self._rate_limits[camera].admits(frame.received_s, rate_hz):
             meter.drop()
             return
-        self._next_s[camera] = frame.received_s + 1.0 / self.settings.values.max_rate_hz
         job = _Job(camera, frame, self._period)
         meter.drop(int(self.worker.offer(self._stream(camera), job, self._consumer)))
 

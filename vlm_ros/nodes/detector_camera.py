@@ -17,6 +17,7 @@ from vlm_ros.nodes.parameters import parameter, Parameters
 from vlm_ros.nodes.process import until_shutdown
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections, Provenance, Status
+from vlm_ros.runtime.rate_limit import RateLimit
 from vlm_ros_interfaces.msg import PerceptionStatus
 from vlm_ros_interfaces.srv import SetVocabulary
 
@@ -51,7 +52,7 @@ class DetectorCamera:
         self.meter = StreamMeter()
         self.max_rate_hz = 0.0
         self._node = node
-        self._next_s = 0.0
+        self._rate_limit = RateLimit()
         self._node_names: tuple[str, ...] = ()
         self._threshold = 0.0
         self._own: Parameters[OwnVocabulary] | None = None
@@ -178,11 +179,9 @@ class DetectorCamera:
 
     def _take(self, frame: Frame) -> None:
         self.meter.receive()
-        if frame.received_s < self._next_s:
+        if not self._rate_limit.admits(frame.received_s, self.max_rate_hz):
             self.meter.drop()
             return
-        if self.max_rate_hz:
-            self._next_s = frame.received_s + 1.0 / self.max_rate_hz
         if self._handed_over is None:
             self._waiting_since_s = frame.received_s
         self._handed_over = frame

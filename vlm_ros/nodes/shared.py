@@ -116,6 +116,7 @@ def _parse(options: list[str], parameter: str) -> dict[str, Any]:
             parsed[name.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise InputError(f'{parameter}: the value of {name!r} cannot be read') from error
+    backends.refuse_secrets(parsed)  # those of a fallback too, long before it is loaded
     return parsed
 
 
