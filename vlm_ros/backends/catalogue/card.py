@@ -1,0 +1,59 @@
+"""What is known of a published model without loading it."""
+
+from dataclasses import dataclass
+
+LIBRARIES_MB = 600
+"""A process with Python, numpy, torch and transformers in it, before any weights."""
+ACTIVATIONS = 0.25
+"""What a forward pass adds, as a share of the weights."""
+
+
+def memory_to_run_mb(parameters_m: float) -> float:
+    """Estimate the memory to run a model in float32 on a CPU, in 10^6 bytes.
+
+    Four bytes a parameter, a quarter of that for activations, and the libraries. An estimate for
+    choosing a model: many image tiles, many frames or long answers need more.
+
+    Args:
+        parameters_m: Number of parameters, in 10^6.
+    """
+    return round(LIBRARIES_MB + 4 * parameters_m * (1 + ACTIVATIONS), -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """A published model that a backend can load.
+
+    Attributes:
+        model_id: Its name on the model hub, such as `google/owlvit-base-patch32`.
+        backend: The backend that loads it.
+        architecture: As its paper calls it, such as `OWL-ViT B/32`.
+        tasks: Names out of `vlm_ros.tasks.TASKS`.
+        code_licence: Of the authors' code; an SPDX identifier where there is one.
+        weights_licence: Of the weights, likewise.
+        paper: Its arXiv number, or an address where there is no paper.
+        revision: The commit of the hub's repository to load, 40 hexadecimal digits; empty where
+            no public source confirmed one.
+        parameters_m: Number of parameters, in 10^6; None where no source says.
+        memory_mb: Memory to run it in float32 on a CPU, in 10^6 bytes; left out, it is
+            `memory_to_run_mb` of the parameters.
+        terms: One line about what has to be accepted first; empty where nothing has.
+        notes: One line about what matters in use; may be empty.
+    """
+
+    model_id: str
+    backend: str
+    architecture: str
+    tasks: tuple[str, ...]
+    code_licence: str
+    weights_licence: str
+    paper: str
+    revision: str = ''
+    parameters_m: float | None = None
+    memory_mb: float | None = None
+    terms: str = ''
+    notes: str = ''
+
+    def __post_init__(self) -> None:
+        if self.memory_mb is None and self.parameters_m is not None:
+            object.__setattr__(self, 'memory_mb', memory_to_run_mb(self.parameters_m))

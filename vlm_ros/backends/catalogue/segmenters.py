@@ -1,0 +1,62 @@
+"""Models whose results are masks."""
+
+from functools import partial
+
+from vlm_ros.backends.catalogue.card import ModelCard
+
+_SAM_2_1 = partial(
+    ModelCard,
+    backend='sam',
+    tasks=('segment',),
+    code_licence='Apache-2.0',
+    weights_licence='Apache-2.0',
+    paper='2408.00714',
+    notes='needs torchvision',
+)
+
+SEGMENTERS = (
+    ModelCard(
+        model_id='CIDAS/clipseg-rd64-refined',
+        backend='clipseg',
+        architecture='CLIPSeg, CLIP B/16',
+        tasks=('segment_phrases',),
+        parameters_m=151,
+        code_licence='MIT',
+        weights_licence='Apache-2.0',
+        paper='2112.10003',
+        notes='coarse masks of 352 x 352 pixels, one for each name',
+    ),
+    _SAM_2_1(
+        model_id='facebook/sam2.1-hiera-tiny',
+        architecture='SAM 2.1, Hiera-T',
+        parameters_m=38.9,
+    ),
+    _SAM_2_1(
+        model_id='facebook/sam2.1-hiera-large',
+        architecture='SAM 2.1, Hiera-L',
+        parameters_m=224.4,
+    ),
+    ModelCard(
+        model_id='facebook/sam-vit-base',
+        backend='sam',
+        architecture='SAM, ViT-B',
+        tasks=('segment',),
+        parameters_m=93.7,
+        code_licence='Apache-2.0',
+        weights_licence='Apache-2.0',
+        paper='2304.02643',
+        notes='one size of image, 1024 x 1024; slower than SAM 2.1',
+    ),
+    ModelCard(
+        model_id='facebook/sam3',
+        backend='sam',
+        architecture='SAM 3',
+        tasks=('segment', 'segment_phrases'),
+        parameters_m=840,
+        code_licence='SAM License',
+        weights_licence='SAM License',
+        paper='2511.16719',
+        terms='gated: accept the SAM License on its page and log in before the download',
+        notes='needs torchvision; GPU advised',
+    ),
+)
