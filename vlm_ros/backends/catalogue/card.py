@@ -4,20 +4,20 @@ from dataclasses import dataclass
 
 LIBRARIES_MB = 600
 """A process with Python, numpy, torch and transformers in it, before any weights."""
-ACTIVATIONS = 0.25
-"""What a forward pass adds, as a share of the weights."""
+HEADROOM = 1.2
+"""Weights and activations against the weights alone; what the engine checks before it loads."""
 
 
 def memory_to_run_mb(parameters_m: float) -> float:
     """Estimate the memory to run a model in float32 on a CPU, in 10^6 bytes.
 
-    Four bytes a parameter, a quarter of that for activations, and the libraries. An estimate for
+    Four bytes a parameter, a fifth more for activations, and the libraries. It is meant for
     choosing a model: many image tiles, many frames or long answers need more.
 
     Args:
         parameters_m: Number of parameters, in 10^6.
     """
-    return round(LIBRARIES_MB + 4 * parameters_m * (1 + ACTIVATIONS), -1)
+    return round(LIBRARIES_MB + 4 * parameters_m * HEADROOM, -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,9 @@ class ModelCard:
         weights_licence: Of the weights, likewise.
         paper: Its arXiv number, or an address where there is no paper.
         revision: The commit of the hub's repository to load, 40 hexadecimal digits; empty where
-            no public source confirmed one.
+            no public source names one.
+        safetensors: Whether the weights there are in that format, the only one that is loaded;
+            None where no public source says.
         parameters_m: Number of parameters, in 10^6; None where no source says.
         memory_mb: Memory to run it in float32 on a CPU, in 10^6 bytes; left out, it is
             `memory_to_run_mb` of the parameters.
@@ -49,6 +51,7 @@ class ModelCard:
     weights_licence: str
     paper: str
     revision: str = ''
+    safetensors: bool | None = None
     parameters_m: float | None = None
     memory_mb: float | None = None
     terms: str = ''
