@@ -18,7 +18,7 @@ TEXTS = {
     'cameras': "Names of the cameras, as 'front, rear'.",
     'backend': 'Backend name.',
     'model': "The backend's model id.",
-    'device': 'cpu, cuda, cuda:1.',
+    'device': 'auto, cpu, cuda, cuda:1 or mps.',
     'backend_options': "The backend's own options, as 'threads=1, verbose=true'.",
     'fallback': "Backends to use while the first cannot be, as 'embedded threads=1, fake'.",
     'vocabulary': "Class names, as 'person, forklift'.",

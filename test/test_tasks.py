@@ -6,16 +6,9 @@ import pytest
 
 from vlm_ros.errors import DeadlineExceeded, InterruptedWork, WorkCancelled
 from vlm_ros.results import Answer, Caption, Detections, PhraseGroundings, Status
-from vlm_ros.tasks import (
-    Captioner,
-    Detector,
-    Model,
-    PhraseGrounder,
-    QuestionAnswerer,
-    TASKS,
-    tasks_of,
-    Ticket,
-)
+from vlm_ros.tasks import Model, TASKS, tasks_of, Ticket
+
+FIRST_FOUR = ('detect', 'ground', 'caption', 'answer')
 
 
 class OneDetector:
@@ -30,7 +23,7 @@ class OneDetector:
         pass
 
 
-class Everything(OneDetector):
+class FourTasks(OneDetector):
     def ground(self, image, text, *, score_threshold=None, ticket=None):
         return PhraseGroundings(text, Detections(), ())
 
@@ -50,8 +43,8 @@ class Misleading:
     ('model', 'tasks'),
     [
         (OneDetector(), ('detect',)),
-        (Everything(), ('detect', 'ground', 'caption', 'answer')),
-        (Everything, ('detect', 'ground', 'caption', 'answer')),
+        (FourTasks(), ('detect', 'ground', 'caption', 'answer')),
+        (FourTasks, ('detect', 'ground', 'caption', 'answer')),
         (Misleading(), ()),
         (object(), ()),
     ],
@@ -61,14 +54,9 @@ def test_tasks_of(model, tasks):
 
 
 def test_tasks_are_the_protocols():
-    assert {
-        'detect': Detector,
-        'ground': PhraseGrounder,
-        'caption': Captioner,
-        'answer': QuestionAnswerer,
-    } == TASKS
     for name, protocol in TASKS.items():
-        assert isinstance(Everything(), protocol)
+        assert callable(getattr(protocol, name))
+        assert isinstance(FourTasks(), protocol) == (name in FIRST_FOUR)
         assert isinstance(OneDetector(), protocol) == (name == 'detect')
 
 

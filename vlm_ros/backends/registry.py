@@ -75,17 +75,27 @@ class BackendInfo:
 @dataclass(frozen=True)
 class _BuiltIn:
     target: str
+    tasks: tuple[str, ...]
     libraries: tuple[str, ...] = ()
     weights: tuple[Weights, ...] = ()
 
 
+TORCH = ('torch', 'transformers', 'cv2')
 _BUILT_IN = {
     'embedded': _BuiltIn(
         'vlm_ros.backends.embedded.backend:EmbeddedBackend',
+        ('detect', 'ground', 'caption', 'answer'),
         ('torch', 'transformers', 'openvino', 'cv2'),
         EMBEDDED_WEIGHTS,
     ),
-    'fake': _BuiltIn('vlm_ros.backends.fake:FakeBackend'),
+    'fake': _BuiltIn(
+        'vlm_ros.backends.fake:FakeBackend', ('detect', 'ground', 'caption', 'answer')
+    ),
+    'owl': _BuiltIn(
+        'vlm_ros.backends.families.owl:OwlBackend',
+        ('detect', 'ground', 'detect_like'),
+        TORCH,
+    ),
 }
 
 
@@ -120,7 +130,7 @@ def load(name: str, *, device: str = 'cpu', model: str = '', **options: Any) -> 
 
     Args:
         name: One of `names()`.
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
+        device: `cpu`, `cuda`, `cuda:N`, `mps`, or `auto` for the fastest that is there.
         model: Which model of the backend's family; empty for its default.
         options: The backend's own settings. Everybody can read them, so none may be a secret.
 
@@ -134,8 +144,8 @@ def load(name: str, *, device: str = 'cpu', model: str = '', **options: Any) -> 
     """
     _check_name(name)
     refuse_secrets(options)
-    if not re.fullmatch(r'cpu|mps|cuda(:\d{1,3})?', device):
-        raise DeviceError(f'the device {device!r} is unknown; use cpu, cuda, cuda:N or mps')
+    if not re.fullmatch(r'auto|cpu|mps|cuda(:\d{1,3})?', device):
+        raise DeviceError(f'the device {device!r} is unknown; use auto, cpu, cuda, cuda:N or mps')
     try:
         make = _plug_ins()[name].load() if name not in _BUILT_IN else _import(name)
         _check_options(name, make, options)
@@ -213,7 +223,7 @@ def _describe_built_in(name: str, entry: _BuiltIn) -> BackendInfo:
     licences = dict.fromkeys(item.licence for item in entry.weights)
     return BackendInfo(
         name,
-        tasks=tuple(TASKS),
+        tasks=entry.tasks,
         licence=', '.join(licences),
         missing_libraries=tuple(
             PIP_PACKAGES.get(library, library)

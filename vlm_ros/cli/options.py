@@ -18,7 +18,9 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         '--backend', default='embedded', metavar='NAME', help='see vlm-ros backends (%(default)s)'
     )
     model.add_argument('--model', default='', metavar='NAME', help="which of the backend's models")
-    model.add_argument('--device', default='cpu', help='cpu, cuda, cuda:N or mps (%(default)s)')
+    model.add_argument(
+        '--device', default='cpu', help='auto, cpu, cuda, cuda:N or mps (%(default)s)'
+    )
     frames = parser.add_argument_group('frames')
     frames.add_argument(
         '--every', type=_positive, default=1, metavar='N', help='look at every Nth image only'

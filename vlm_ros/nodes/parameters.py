@@ -61,7 +61,7 @@ class ModelParameters:
     backend: str = parameter('embedded', 'Registered backend name. At the next configure.')
     model: str = parameter('', "The backend's model id; empty for its own. At the next configure.")
     device: str = parameter(
-        'cpu', 'Where the model runs: cpu, cuda, cuda:1. At the next configure.'
+        'cpu', 'Where the model runs: auto, cpu, cuda, cuda:1 or mps. At the next configure.'
     )
     backend_options: str = parameter(
         '',

@@ -27,7 +27,7 @@ from vlm_ros.nodes.requests import LONGEST_S, no_look, Requests
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Answer, Detections, Status
-from vlm_ros.tasks import Detector, Model, QuestionAnswerer, TASKS, Ticket
+from vlm_ros.tasks import Detector, Model, QuestionAnswerer, Ticket
 from vlm_ros_interfaces.action import AnswerQuestion as AnswerQuestionAction
 from vlm_ros_interfaces.srv import (
     AnswerQuestion,
@@ -39,6 +39,8 @@ from vlm_ros_interfaces.srv import (
 
 R = TypeVar('R', bound=Result)
 Response = TypeVar('Response', bound=Any)
+ASKED = ('detect', 'ground', 'caption', 'answer')
+"""The tasks that the services need; a model that can do one of them is of use."""
 ANSWERED = (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE, Status.NOTHING_FOUND)
 """The statuses of work that was done; the action succeeds with these."""
 
@@ -90,7 +92,7 @@ class QueryNode(ModelNode[QueryParameters]):
     """
 
     def __init__(self, shared: Shared) -> None:
-        super().__init__('query', QueryParameters, shared, tuple(TASKS))
+        super().__init__('query', QueryParameters, shared, ASKED)
         self._vocabularies: dict[str, Vocabulary] = {}
         self._goals: dict[bytes, Pending[Look[Answer]]] = {}
         self._requests = Requests(self)

@@ -1,7 +1,7 @@
 """The embedded backend: detection, grounding, captions and answers from small networks."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 import os
 
 import numpy as np
@@ -20,8 +20,9 @@ from vlm_ros.backends.embedded.words import Readings, Words
 from vlm_ros.backends.weights import locate
 from vlm_ros.errors import BackendError, DeviceError, ImageError, ModelError, QuestionError
 from vlm_ros.grounded import GroundedAnswerer
-from vlm_ros.phrases import noun_phrases, Vocabulary
-from vlm_ros.results import Answer, Caption, Detections, PhraseGrounding, PhraseGroundings
+from vlm_ros.grounding.naming import ground_by_names
+from vlm_ros.phrases import Vocabulary
+from vlm_ros.results import Answer, Caption, Detections, PhraseGroundings
 from vlm_ros.tasks import Image, Ticket
 
 DEFAULT_THRESHOLD = 0.4
@@ -38,7 +39,7 @@ class EmbeddedBackend:
     """All four tasks, right after set-up, on a CPU.
 
     Args:
-        device: Only `cpu`.
+        device: `cpu`, or `auto`, which is the same.
         model: Only the empty name: there is one.
         threads: CPU threads; 0 for as many as there are cores.
 
@@ -59,7 +60,7 @@ class EmbeddedBackend:
     # passes.
 
     def __init__(self, *, device: str = 'cpu', model: str = '', threads: int = 0) -> None:
-        if device != 'cpu':
+        if device not in ('auto', 'cpu'):
             raise DeviceError(f'embedded runs on cpu only, not on {device}')
         if model:
             raise BackendError(f'embedded has no model {model!r}; leave the model empty')
@@ -133,21 +134,14 @@ class EmbeddedBackend:
         ticket: Ticket | None = None,
     ) -> PhraseGroundings:
         """Find what each noun phrase of the text names, by its head noun."""
-        if not text.strip():
-            raise QuestionError('the text is empty; give a phrase or a sentence')
-        phrases = noun_phrases(text)
-        if not phrases:
-            return PhraseGroundings(text, Detections(), ())
-        vocabulary = Vocabulary(tuple(_distinct(phrase.head for phrase in phrases)))
-        found = self.detect(image, vocabulary, score_threshold=score_threshold, ticket=ticket)
-        by_name = {name.casefold(): name for name in vocabulary.names}
-        groundings = []
-        for phrase in phrases:
-            name = by_name[' '.join(phrase.head.split()).casefold()]
-            indices = tuple(i for i, label in enumerate(found.labels) if label == name)
-            scores = tuple(float(found.scores[i]) for i in indices)
-            groundings.append(PhraseGrounding(phrase.text, phrase.span, indices, scores))
-        return PhraseGroundings(text, found, tuple(groundings))
+        return ground_by_names(
+            self,
+            image,
+            text,
+            name_of=lambda phrase: phrase.head,
+            score_threshold=score_threshold,
+            ticket=ticket,
+        )
 
     def caption(self, image: Image, *, prompt: str = '', ticket: Ticket | None = None) -> Caption:
         """Name what is found of everyday things; the prompt is not followed."""
@@ -196,7 +190,3 @@ class EmbeddedBackend:
 def _sample(image: Image) -> bytes:
     """What tells most images apart without a look at every pixel."""
     return repr(image.shape).encode() + image[::31, ::37].tobytes()
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    return list({name.casefold(): name for name in names}.values())

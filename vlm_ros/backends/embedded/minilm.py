@@ -13,8 +13,8 @@ import numpy as np
 from safetensors.torch import load_file
 import torch
 from torch.nn import functional
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from vlm_ros.backends.engine.torchvision import import_torchvision
 from vlm_ros.boxes import FloatArray
 
 DIMENSIONS = 384
@@ -33,6 +33,9 @@ class MiniLm:
     """
 
     def __init__(self, weights: Path, tokenizer: Path) -> None:
+        import_torchvision()
+        from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
         config = BertConfig(
             hidden_size=DIMENSIONS,
             num_hidden_layers=LAYERS,

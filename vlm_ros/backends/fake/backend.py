@@ -27,7 +27,7 @@ class FakeBackend:
     that begin with `absent` are not found and names that begin with `unknown` are unrecognized.
 
     Args:
-        device: Only `cpu`.
+        device: `cpu`, or `auto`, which is the same.
         model: Kept in `model_id`; load failures are counted by it.
         script: What the calls do, one after the other, over all tasks; see
             `vlm_ros.backends.fake.script`. A call takes its step even where its ticket ends it;
@@ -69,11 +69,11 @@ class FakeBackend:
         load_hangs: bool = False,
         memory_mb: float = 0.0,
     ) -> None:
-        if device != 'cpu':
+        if device not in ('auto', 'cpu'):
             raise DeviceError(f'fake runs on cpu only, not on {device}')
         self.model_id = f'fake:{model}' if model else 'fake'
         self.model_revision = '1'
-        self.device = device
+        self.device = 'cpu'
         self.score_threshold = SCORE
         self.max_batch = _whole('max_batch', max_batch, at_least=1)
         self.memory_releases = 0

@@ -1,0 +1,28 @@
+"""The real classes of each family at tiny size, with seeded random weights, saved to disk.
+
+A module a backend, called like it, with a function `save(folder)` that writes a checkpoint and
+returns the options to load it with. Random weights find nothing sensible: what they are good for
+is that two ways through the same weights must agree.
+"""
+
+import importlib
+from pathlib import Path
+import pkgutil
+from typing import Any
+
+import torch
+
+
+def names() -> tuple[str, ...]:
+    """Return the backends that have a tiny model."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name for name in found if not name.startswith('_')))
+
+
+def save(backend: str, folder: Path) -> dict[str, Any]:
+    """Write a backend's tiny model into a folder, and return what `backends.load` needs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        options = importlib.import_module(f'tiny.{backend}').save(folder)
+    return {'model': str(folder), **options}

@@ -1,0 +1,1 @@
+"""What backends that run in torch share: devices, checkpoints, pixels, errors."""

@@ -1,0 +1,223 @@
+"""From the name of a model to its weights in memory; never through the network."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlm_ros.backends.catalogue import find, of_backend
+from vlm_ros.backends.engine.devices import free_memory_bytes
+from vlm_ros.errors import BackendError, WeightsError
+
+LOCAL_PREFIX = 'local-dir:'
+_HEADROOM = 1.2
+"""Weights and the largest activations of an image, against the weights alone."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model on this machine.
+
+    Attributes:
+        name: The hub's id, or the name of the folder.
+        revision: The commit, or for a folder of one's own a digest of what its files look like.
+        folder: Where its files are.
+        config: What `config.json` says.
+    """
+
+    name: str
+    revision: str
+    folder: Path
+    config: Mapping[str, Any]
+
+    @property
+    def model_type(self) -> str:
+        """The architecture, as transformers calls it."""
+        return str(self.config.get('model_type', ''))
+
+    def parameters(self) -> int:
+        """Return how many numbers the weights are, from the headers of the files."""
+        return sum(_numbers(path) for path in self.folder.glob('*.safetensors'))
+
+
+def open_checkpoint(
+    model: str,
+    *,
+    backend: str,
+    model_types: Collection[str] = (),
+    config_name: str = 'config.json',
+) -> Checkpoint:
+    """Find a model's files and check that they are of the right kind.
+
+    Args:
+        model: A hub id such as `google/owlvit-base-patch32`; a folder, as a path or after
+            `local-dir:`; or nothing for the backend's default.
+        backend: The name of the backend that asks.
+        model_types: What `model_type` may be; nothing for anything.
+        config_name: The file that describes the model.
+
+    Raises:
+        WeightsError: The model is not on this machine, or its files are incomplete.
+        BackendError: It is one for another backend.
+    """
+    folder = _folder(model)
+    if folder is None:
+        model = model or of_backend(backend)[0].model_id
+        _check_backend(model, backend)
+        from vlm_ros.backends.hub.store import locate
+
+        found = locate(model)
+        name, revision, folder = found.model_id, found.revision, found.folder
+    else:
+        name, revision = folder.name, _digest(folder)
+    config = _read_json(folder / config_name)
+    if not any(folder.glob('*.safetensors')):
+        raise WeightsError(
+            f'{name} has no weights in the safetensors format, the only one that is loaded; save '
+            'it with save_pretrained(..., safe_serialization=True)'
+        )
+    checkpoint = Checkpoint(name, revision, folder, config)
+    if model_types and checkpoint.model_type not in model_types:
+        raise BackendError(
+            f'{name} is a {checkpoint.model_type or "nameless"} model, and {backend} runs '
+            f'{", ".join(model_types)}{_better_backend(checkpoint)}'
+        )
+    return checkpoint
+
+
+def load_model(
+    model_class: Any,
+    checkpoint: Checkpoint,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    **options: Any,
+) -> Any:
+    """Load a model of transformers, ready to infer.
+
+    Args:
+        model_class: Has `from_pretrained`.
+        checkpoint: Where from.
+        device: Where to.
+        dtype: The arithmetic, whatever the weights were stored in.
+        options: More for `from_pretrained`.
+
+    Raises:
+        WeightsError: A weight is missing, has another shape, or a file is damaged.
+        BackendError: There is not enough memory.
+    """
+    check_memory(checkpoint, device=device, dtype=dtype)
+    try:
+        model, about = model_class.from_pretrained(
+            checkpoint.folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+    except Exception as error:  # the library and its file format raise many kinds
+        raise WeightsError(f'{checkpoint.name} cannot be loaded: {_one_line(error)}') from error
+    # The library fills in random numbers for these, and goes on.
+    if lacking := sorted(about['missing_keys']):
+        raise WeightsError(
+            f'{checkpoint.name} lacks {len(lacking)} of the weights of a '
+            f'{model_class.__name__}, {lacking[0]} the first; choose a model made for this task'
+        )
+    return model.to(device).eval()
+
+
+def load_processor(processor_class: Any, checkpoint: Checkpoint, **options: Any) -> Any:
+    """Load a processor, tokenizer or image processor of transformers.
+
+    Raises:
+        WeightsError: Its files are missing or damaged.
+    """
+    try:
+        return processor_class.from_pretrained(
+            checkpoint.folder, local_files_only=True, trust_remote_code=False, **options
+        )
+    except Exception as error:  # the library raises many kinds
+        raise WeightsError(
+            f'the {processor_class.__name__} of {checkpoint.name} cannot be loaded: '
+            f'{_one_line(error)}'
+        ) from error
+
+
+def check_memory(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse a model that the device has no room for, before the machine begins to swap.
+
+    Raises:
+        BackendError: The weights and a fifth more do not fit into the free memory.
+    """
+    needed_gb = checkpoint.parameters() * dtype.itemsize * _HEADROOM / 1e9
+    free_gb = free_memory_bytes(device) / 1e9
+    if needed_gb > free_gb:
+        raise BackendError(
+            f'{checkpoint.name} needs about {needed_gb:.1f} GB in {str(dtype)[6:]}, and {device} '
+            f'has {free_gb:.1f} GB free; choose a smaller model, dtype=bfloat16 or another device'
+        )
+
+
+def _folder(model: str) -> Path | None:
+    if model.startswith(LOCAL_PREFIX):
+        folder = Path(model[len(LOCAL_PREFIX) :]).expanduser()
+    elif model.startswith(('/', './', '../', '~')) or (model and Path(model).is_dir()):
+        folder = Path(model).expanduser()
+    else:
+        return None
+    if not folder.is_dir():
+        raise WeightsError(f'there is no folder {folder} with a model in it')
+    return folder.resolve()
+
+
+def _check_backend(model: str, backend: str) -> None:
+    card = find(model)
+    if card is not None and card.backend != backend:
+        raise BackendError(f'{model} runs in the backend {card.backend!r}, not in {backend!r}')
+
+
+def _better_backend(checkpoint: Checkpoint) -> str:
+    card = find(checkpoint.name)
+    return f'; use the backend {card.backend!r}' if card else ''
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise WeightsError(f'{path.parent} holds no model: it has no {path.name}') from error
+    except (OSError, ValueError) as error:
+        raise WeightsError(f'{path} cannot be read: {_one_line(error)}') from error
+    if not isinstance(content, dict):
+        raise WeightsError(f'{path} does not describe a model')
+    return content
+
+
+def _digest(folder: Path) -> str:
+    """Tell one state of a folder from another without reading gigabytes."""
+    looks = [
+        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    ]
+    return f'local-{hashlib.sha256(repr(looks).encode()).hexdigest()[:12]}'
+
+
+def _numbers(path: Path) -> int:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework='np') as file:
+            shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
+    except Exception as error:  # its own kind for a damaged header, and OSError
+        raise WeightsError(f'{path} is damaged: {_one_line(error)}') from error
+    return sum(int(torch.Size(shape).numel()) for shape in shapes)
+
+
+def _one_line(error: BaseException) -> str:
+    return ' '.join(str(error).split())[:300] or type(error).__name__
