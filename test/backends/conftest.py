@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+import tiny
 
 from vlm_ros import backends
 
@@ -27,13 +28,26 @@ def photos():
 
 
 @pytest.fixture(scope='session')
-def loaded():
+def options(tmp_path_factory):
+    """What `backends.load` needs besides the name: for a family, its tiny model."""
+    saved = {}
+
+    def get(name):
+        if name not in saved and name in tiny.names():
+            saved[name] = tiny.save(name, tmp_path_factory.mktemp('tiny') / name)
+        return saved.get(name, {})
+
+    return get
+
+
+@pytest.fixture(scope='session')
+def loaded(options):
     """Every backend, loaded once."""
     models = {}
 
     def get(name):
         if name not in models:
-            models[name] = backends.load(name)
+            models[name] = backends.load(name, **options(name))
         return models[name]
 
     yield get

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+import vlm_ros.backends.families  # noqa: F401 - before transformers: it mends torchvision
+
 
 def names() -> tuple[str, ...]:
     """Return the backends that have a tiny model."""

@@ -33,6 +33,9 @@ VISION = {
 }
 
 
+MODELS = {'owlvit': OwlViTForObjectDetection, 'owlv2': Owlv2ForObjectDetection}
+
+
 def save(folder: Path, kind: str = 'owlvit') -> dict[str, Any]:
     """Write a model of 36 patches."""
     config_class, model_class, processor_class = {
