@@ -91,6 +91,7 @@ _BUILT_IN = {
     'fake': _BuiltIn(
         'vlm_ros.backends.fake:FakeBackend', ('detect', 'ground', 'caption', 'answer')
     ),
+    'callable': _BuiltIn('vlm_ros.backends.callable:open_callable', tuple(TASKS)),
     'owl': _BuiltIn(
         'vlm_ros.backends.families.owl:OwlBackend',
         ('detect', 'ground', 'detect_like'),
