@@ -6,8 +6,8 @@ from vlm_ros.backends.catalogue import CATALOGUE
 from vlm_ros.backends.hub.lock import LockedFile, LockedModel, update_lock
 from vlm_ros.backends.hub.store import model_folder, snapshot_folder
 
-FREE, OTHER_FREE = [card for card in CATALOGUE if not card.terms and card.parameters_m][:2]
-BOUND = next(card for card in CATALOGUE if card.terms)
+FREE, OTHER_FREE = [card for card in CATALOGUE if not card.terms and card.safetensors][:2]
+BOUND = next(card for card in CATALOGUE if card.terms and card.safetensors)
 COMMIT = 'c0ffee' * 6 + 'beef'
 FILES = {'config.json': b'{"model_type": "tiny"}', 'model.safetensors': bytes(range(256)) * 40}
 

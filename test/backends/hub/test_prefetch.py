@@ -310,6 +310,16 @@ def test_pickles_are_not_loaded(hub):
     assert not hub.asked('/resolve/')
 
 
+def test_a_model_that_is_known_to_be_pickled(hub, monkeypatch):
+    card = replace(FREE, safetensors=False)
+    monkeypatch.setattr(prefetch_module, 'find', lambda name: card)
+    hub.add(ID, FILES)
+    assert f'{ID} has no safetensors weights; use another commit' in error(ID)
+    assert hub.requests == []
+    # There may be a commit that has them.
+    assert prefetch(ID, revision='main').fetched
+
+
 def test_offline(hub, monkeypatch):
     hub.add(ID, FILES)
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)

@@ -75,19 +75,27 @@ def prefetch(
         model, fetched = _mend(model_id, locked, on_bytes)
     else:
         wanted = revision or (card.revision if card is not None else '') or 'main'
+        if card is not None and card.safetensors is False and not revision:
+            raise _unusable(model_id, 'has no safetensors weights', card)
         model, fetched = _settle(model_id, wanted, card, on_bytes)
     update_lock({model_id: replace(model, accepted_terms=accepted_terms)})
     folder = snapshot_folder(model_id, model.revision)
     return Prefetched(Snapshot(model_id, model.revision, folder), model.size_bytes, fetched)
 
 
-def require_space(folder: Path, size_bytes: int, what: str) -> None:
+def require_space(
+    folder: Path,
+    size_bytes: int,
+    what: str,
+    mend: str = 'set HF_HOME to a folder on another disk',
+) -> None:
     """Check that a disk has room.
 
     Args:
         folder: On that disk; need not be there yet.
         size_bytes: How much is to be written.
         what: For whom, at the beginning of the message.
+        mend: What helps besides freeing some, at its end.
 
     Raises:
         WeightsError: It has not.
@@ -96,16 +104,17 @@ def require_space(folder: Path, size_bytes: int, what: str) -> None:
         folder = folder.parent
     free_bytes = shutil.disk_usage(folder).free
     if size_bytes > free_bytes:
+        wanted, free, more = map(size_in_words, (size_bytes, free_bytes, size_bytes - free_bytes))
         raise WeightsError(
-            f'{what} needs {megabytes(size_bytes)} in {folder}, where {megabytes(free_bytes)} are '
-            f'free: free another {megabytes(size_bytes - free_bytes)}, or set HF_HOME to a folder '
-            'on another disk'
+            f'{what} needs {wanted} in {folder}, where {free} are free: free another {more}, '
+            f'or {mend}'
         )
 
 
-def megabytes(size_bytes: int) -> str:
-    """Return a size in words, rounded up, so that what is missing is never nothing."""
-    return f'{-(-size_bytes // 10**5) / 10:.1f} MB'
+def size_in_words(size_bytes: int) -> str:
+    """Return a size such as `1.5 GB`, rounded up, so that what is missing is never nothing."""
+    unit_bytes, unit = (10**9, 'GB') if size_bytes > 999_900_000 else (10**6, 'MB')
+    return f'{-(-size_bytes * 10 // unit_bytes) / 10:.1f} {unit}'
 
 
 def _accepted_terms(
@@ -147,7 +156,7 @@ def _settle(
         found, fetched = _download(model_id, remote.revision, files, on_bytes)
         require_shards(snapshot_folder(model_id, remote.revision), names)
     except UnusableRepository as error:
-        raise WeightsError(f'{model_id} {error}; {_other_models(model_id, card)}') from error
+        raise _unusable(model_id, str(error), card) from error
     now = datetime.now(timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')
     return LockedModel(remote.revision, found, prefetched=now), fetched
 
@@ -194,8 +203,12 @@ def _other_bytes(model_id: str, name: str, locked: LockedModel) -> WeightsError:
     )
 
 
-def _other_models(model_id: str, card: ModelCard | None) -> str:
-    others = [other for other in CATALOGUE if other.model_id != model_id]
+def _unusable(model_id: str, reason: str, card: ModelCard | None) -> WeightsError:
+    others = [
+        other
+        for other in CATALOGUE
+        if other.model_id != model_id and other.safetensors is not False
+    ]
     if card is not None:
         tasks = set(card.tasks)
         others = [other for other in others if tasks & set(other.tasks)]
@@ -203,4 +216,7 @@ def _other_models(model_id: str, card: ModelCard | None) -> str:
             key=lambda other: (other.backend != card.backend, -len(tasks & {*other.tasks}))
         )
     names = ' or '.join(other.model_id for other in others[:2])
-    return f'use another commit of it (--revision), or another model, such as {names}'
+    return WeightsError(
+        f'{model_id} {reason}; use another commit of it (--revision), or another model, such as '
+        f'{names}'
+    )

@@ -98,6 +98,12 @@ def faults(model_id: str, locked: LockedModel, *, reread: bool = False) -> Itera
         stamps.save()
 
 
+def is_here(model_id: str, locked: LockedModel) -> bool:
+    """Tell whether every file is here and has its size, without reading any."""
+    folder = snapshot_folder(model_id, locked.revision)
+    return not any(_missing_or_cut(folder / name, file) for name, file in locked.files.items())
+
+
 def missing_model(model_id: str) -> WeightsError:
     """Return the error about a model that is not in the lock file."""
     if find(model_id) is not None:
