@@ -61,8 +61,47 @@ def generate(
         InterruptedWork: The ticket ended first.
         ModelError: The model wrote something that is not a number.
     """
-    if ends is None:
-        ends = end_tokens(model)
+    (generated,) = generate_batch(
+        model,
+        tokenizer,
+        {
+            **inputs,
+            'streamer': PartialText(tokenizer, ticket, skip_special_tokens=skip_special_tokens),
+        },
+        ticket=ticket,
+        max_new_tokens=max_new_tokens,
+        ends=ends,
+        skip_special_tokens=skip_special_tokens,
+    )
+    return generated
+
+
+def generate_batch(
+    model: Any,
+    tokenizer: Any,
+    inputs: Mapping[str, Any],
+    *,
+    ticket: Ticket,
+    max_new_tokens: int,
+    ends: Collection[int] | None = None,
+    skip_special_tokens: bool = True,
+) -> tuple[Generated, ...]:
+    """Let a model answer several prompts at once, as `generate` does for one.
+
+    Args:
+        model: As for `generate`.
+        tokenizer: As for `generate`.
+        inputs: Of B prompts of one length, those that are shorter padded on the left.
+        ticket: Looked at after every token; gets no partial texts.
+        max_new_tokens: As for `generate`, of each prompt.
+        ends: As for `generate`.
+        skip_special_tokens: As for `generate`.
+
+    Raises:
+        InterruptedWork: The ticket ended first.
+        ModelError: The model wrote something that is not a number.
+    """
+    ends = end_tokens(model) if ends is None else ends
     output = model.generate(
         **inputs,
         do_sample=False,
@@ -71,21 +110,42 @@ def generate(
         return_dict_in_generate=True,
         output_logits=True,
         stopping_criteria=StoppingCriteriaList([TicketStopping(ticket)]),
-        streamer=PartialText(tokenizer, ticket, skip_special_tokens=skip_special_tokens),
     )
     ticket.check()
-    # Some models return the prompt before it and some do not; there is one row of logits a token.
-    tokens = output.sequences[0, -len(output.logits) :].tolist()
-    probabilities = _log_probabilities(output.logits, tokens)
-    if not all(map(math.isfinite, probabilities)):
+    # Some models return the prompt before it and some do not; there is one step of logits a token.
+    tokens = output.sequences[:, -len(output.logits) :]
+    chosen = _log_probabilities(output.logits, tokens)
+    return tuple(
+        _generated(tokenizer, row, probabilities, ends, max_new_tokens, skip_special_tokens)
+        for row, probabilities in zip(tokens.tolist(), chosen.tolist(), strict=True)
+    )
+
+
+def _generated(
+    tokenizer: Any,
+    tokens: list[int],
+    log_probabilities: list[float],
+    ends: Collection[int],
+    max_new_tokens: int,
+    skip_special_tokens: bool,
+) -> Generated:
+    # In a batch, padding follows the end of a text.
+    is_ended = False
+    for count, token in enumerate(tokens, 1):
+        if token in ends:
+            tokens, log_probabilities, is_ended = tokens[:count], log_probabilities[:count], True
+            break
+    if not all(map(math.isfinite, log_probabilities)):
         raise ModelError('the model computed NaN; use dtype=float32')
-    text = tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens)
+    text = tokenizer.decode(
+        tokens[:-1] if is_ended else tokens, skip_special_tokens=skip_special_tokens
+    )
     return Generated(
         text.strip(),
-        math.exp(sum(probabilities) / len(probabilities)),
-        len(tokens) < max_new_tokens or tokens[-1] in ends,
+        math.exp(sum(log_probabilities) / len(log_probabilities)),
+        is_ended or len(tokens) < max_new_tokens,
         tuple(tokens),
-        tuple(probabilities),
+        tuple(log_probabilities),
     )
 
 
@@ -143,7 +203,10 @@ class PartialText(BaseStreamer):
         """Take notice of the end."""
 
 
-def _log_probabilities(logits: tuple[torch.Tensor, ...], tokens: list[int]) -> list[float]:
-    rows = torch.stack([row[0] for row in logits]).float().log_softmax(-1)
-    chosen = torch.tensor(tokens, device=rows.device)[:, None]
-    return [float(value) for value in rows.gather(1, chosen)[:, 0]]
+def _log_probabilities(logits: tuple[torch.Tensor, ...], tokens: torch.Tensor) -> torch.Tensor:
+    """Return those of chosen tokens `(B, L)` under L steps of logits `(B, V)`."""
+    steps = [
+        step.float().log_softmax(-1).gather(1, tokens[:, index : index + 1])
+        for index, step in enumerate(logits)
+    ]
+    return torch.cat(steps, dim=1)
