@@ -65,6 +65,15 @@ GENERATORS = (
         notes='questions about text in the image; eager attention only',
     ),
     _BLIP_2(
+        model_id='Salesforce/blip2-flan-t5-xl',
+        architecture='BLIP-2, ViT-g, Flan-T5-XL',
+        tasks=('caption', 'answer'),
+        revision='0eb0d3b46c14c1f8c7680bca2693baafdb90bb28',
+        parameters_m=3942,
+        paper='2301.12597',
+        notes='needs a GPU',
+    ),
+    _BLIP_2(
         model_id='Salesforce/blip2-opt-2.7b',
         architecture='BLIP-2, ViT-g, OPT-2.7B',
         tasks=('caption', 'answer'),
