@@ -49,7 +49,7 @@ _GEMMA_4 = partial(
     tasks=(*_FRAMES, *_BOXES),
     safetensors=True,
     paper='https://huggingface.co/google/gemma-4-E4B-it',
-    notes='boxes in thousandths, y before x; needs a GPU',
+    notes='boxes in thousandths, y before x, of which its authors promise nothing; needs a GPU',
 )
 
 CHAT = (
