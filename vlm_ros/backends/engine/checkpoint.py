@@ -11,7 +11,7 @@ import torch
 
 from vlm_ros.backends.catalogue import find, of_backend
 from vlm_ros.backends.engine.devices import free_memory_bytes
-from vlm_ros.errors import BackendError, WeightsError
+from vlm_ros.errors import BackendError, MissingDependencyError, WeightsError
 
 LOCAL_PREFIX = 'local-dir:'
 _HEADROOM = 1.2
@@ -38,6 +38,24 @@ class Checkpoint:
     def model_type(self) -> str:
         """The architecture, as transformers calls it."""
         return str(self.config.get('model_type', ''))
+
+    def head(self, known: Collection[str]) -> str:
+        """Return the class that the weights were saved from, which decides what they can do.
+
+        Args:
+            known: Names of classes that can be run.
+
+        Raises:
+            BackendError: It is none of them.
+        """
+        saved = [str(name) for name in self.config.get('architectures') or ()]
+        for name in saved:
+            if name in known:
+                return name
+        raise BackendError(
+            f'{self.name} is a {saved[0] if saved else "model without a head"}, and only '
+            f'{", ".join(known)} can be run; choose a model that was fine-tuned for a task'
+        )
 
     def parameters(self) -> int:
         """Return how many numbers the weights are, from the headers of the files."""
@@ -136,16 +154,31 @@ def load_processor(processor_class: Any, checkpoint: Checkpoint, **options: Any)
 
     Raises:
         WeightsError: Its files are missing or damaged.
+        MissingDependencyError: It needs a library that is not installed.
     """
     try:
-        return processor_class.from_pretrained(
+        made = processor_class.from_pretrained(
             checkpoint.folder, local_files_only=True, trust_remote_code=False, **options
         )
+    except ImportError as error:
+        raise MissingDependencyError(
+            f'the {processor_class.__name__} of {checkpoint.name} needs a library: '
+            f'{_one_line(error)}'
+        ) from error
     except Exception as error:  # the library raises many kinds
         raise WeightsError(
             f'the {processor_class.__name__} of {checkpoint.name} cannot be loaded: '
             f'{_one_line(error)}'
         ) from error
+    tokenizer = getattr(made, 'tokenizer', made)
+    words, special = (getattr(tokenizer, name, ()) for name in ('vocab', 'all_special_tokens'))
+    # The library makes one without its file, in which every text is unknown.
+    if special and len(words) <= len(special):
+        raise WeightsError(
+            f'the {type(tokenizer).__name__} of {checkpoint.name} cannot be loaded: it has no '
+            'words; is tokenizer.json missing?'
+        )
+    return made
 
 
 def check_memory(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype) -> None:
