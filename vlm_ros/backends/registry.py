@@ -82,6 +82,11 @@ class _BuiltIn:
 
 TORCH = ('torch', 'transformers', 'cv2')
 _BUILT_IN = {
+    'blip': _BuiltIn(
+        'vlm_ros.backends.families.blip:load_blip',
+        ('caption', 'answer', 'match', 'encode_images', 'encode_texts'),
+        TORCH,
+    ),
     'embedded': _BuiltIn(
         'vlm_ros.backends.embedded.backend:EmbeddedBackend',
         ('detect', 'ground', 'caption', 'answer'),

@@ -4,6 +4,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+import numpy as np
+
+from vlm_ros.backends.engine.work import check_image
+from vlm_ros.tasks import Image
+
 V = TypeVar('V')
 
 
@@ -32,3 +37,40 @@ class Recent(Generic[V]):
     def clear(self) -> None:
         """Forget all."""
         self._kept.clear()
+
+
+class RecentImages(Generic[V]):
+    """Keeps what was made of the images that came last: encode a frame once, ask many questions.
+
+    Args:
+        size: How many to keep; each takes its image besides.
+    """
+
+    def __init__(self, size: int = 4) -> None:
+        self._size = size
+        self._kept: OrderedDict[bytes, tuple[Image, V]] = OrderedDict()
+
+    def get(self, image: Image, make: Callable[[Image], V]) -> V:
+        """Return what was made of the image, making it where it is not kept.
+
+        Raises:
+            ImageError: It is not `(H, W, 3)` uint8 with at least one pixel.
+        """
+        check_image(image)
+        key = _sample(image)
+        if key not in self._kept or not np.array_equal(self._kept[key][0], image):
+            # A copy, because a caller may fill the same array with the next frame.
+            self._kept[key] = image.copy(), make(image)
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key][1]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+
+
+def _sample(image: Image) -> bytes:
+    """Return what tells most images apart without a look at every pixel."""
+    return repr(image.shape).encode() + image[::31, ::37].tobytes()

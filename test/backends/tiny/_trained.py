@@ -1,0 +1,69 @@
+"""Real tokenizers, trained on the spot on a few sentences."""
+
+import json
+from typing import Any
+
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import BertTokenizer
+
+SENTENCES = (
+    'a cat sleeps on the wooden table beside a cup of coffee',
+    'two dogs are running after a red ball on the grass in the park',
+    'is there a person in the kitchen, and what is the person doing?',
+    'how many cars are parked on the left side of the street?',
+    'an image of a snowman warming himself by a fire at night',
+    'the left picture shows twice as many black birds as the right one',
+    'yes, no, one, two, three, white, blue, green, yellow, left, right',
+    'locate the objects with category name in the image, with mask',
+    'what does the image describe? describe in detail what is shown in the image.',
+    'question: what color is the door? answer: it is brown and open',
+    'a photo of a traffic light, a robot arm and an empty box',
+)
+LETTERS = sorted(
+    {letter for sentence in SENTENCES for letter in sentence} | set('猫0123456789jqzxv')
+)
+
+
+def bert_tokenizer(size: int = 400, **options: Any) -> Any:
+    """Return a WordPiece tokenizer as BERT's."""
+    trained = tokenizers.Tokenizer(models.WordPiece(unk_token='[UNK]'))
+    trained.normalizer = normalizers.BertNormalizer(lowercase=True)
+    trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trained.train_from_iterator(
+        SENTENCES,
+        trainers.WordPieceTrainer(
+            vocab_size=size,
+            special_tokens=['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'],
+            initial_alphabet=LETTERS,
+            show_progress=False,
+        ),
+    )
+    return BertTokenizer(vocab=_by_rank(trained), **options)
+
+
+def bytes_and_merges(size: int, special: list[str]) -> tuple[dict[str, int], list[Any]]:
+    """Return the words and merges of a byte-level BPE, as GPT-2's and BART's."""
+    trained = tokenizers.Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trained.decoder = decoders.ByteLevel()
+    trained.train_from_iterator(
+        SENTENCES,
+        trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    return _by_rank(trained), _merges(trained)
+
+
+def _by_rank(trained: tokenizers.Tokenizer) -> dict[str, int]:
+    # The library numbers words of equal count by the order of a hash table; sorted, they are the
+    # same in every process.
+    return dict(sorted(trained.get_vocab().items(), key=lambda item: item[1]))
+
+
+def _merges(trained: tokenizers.Tokenizer) -> list[Any]:
+    return [tuple(pair) for pair in json.loads(trained.to_str())['model']['merges']]
