@@ -1,8 +1,10 @@
 """The verb `models`: the real process against a hub on this machine."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
+import pty
 import signal
 import subprocess
 import sys
@@ -160,6 +162,40 @@ def test_two_processes_at_once(machine, hub):
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert len(hub.asked('/cdn/')) == 1
     assert run(here, 'verify').returncode == 0
+
+
+@pytest.mark.parametrize('quiet', [False, True])
+def test_progress_is_for_terminals(machine, hub, quiet):
+    def dawdle(handler):
+        if '/cdn/' not in handler.path:
+            return False
+        handler.send_response(200)
+        handler.send_header('Content-Length', str(len(WEIGHTS)))
+        handler.end_headers()
+        for start in range(0, len(WEIGHTS), 500_000):
+            handler.wfile.write(WEIGHTS[start : start + 500_000])
+            time.sleep(0.15)
+        return True
+
+    hub.misbehave = dawdle
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*VLM_ROS, 'prefetch', ID, *(['--quiet'] if quiet else [])],
+        env=machine(TERM='xterm', COLUMNS='120'),
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b''
+    with contextlib.suppress(OSError):  # the terminal's end
+        while part := os.read(terminal, 4096):
+            shown += part
+    os.close(terminal)
+    assert b'2 files downloaded' in process.communicate(timeout=30)[0]
+    assert process.returncode == 0
+    assert (b'/4.' in shown and b'MB' in shown) == (not quiet)
+    if quiet:
+        assert shown == b''
 
 
 def test_some_models_may_fail(machine, hub):

@@ -11,8 +11,9 @@ import pytest
 from vlm_ros.backends.hub import digests, locate, Snapshot, store
 from vlm_ros.backends.hub.digests import digests_of
 from vlm_ros.backends.hub.lock import read_lock
+from vlm_ros.backends.hub.prefetch import prefetch
 from vlm_ros.backends.hub.store import faults
-from vlm_ros.errors import WeightsError
+from vlm_ros.errors import MissingDependencyError, WeightsError
 
 ID = FREE.model_id
 MEND = f'run: vlm-ros models prefetch {ID}'
@@ -174,6 +175,25 @@ def test_terms_that_were_changed_have_to_be_accepted_again():
 def test_an_own_model_needs_no_card():
     plant('somebody/fine-tuned')
     assert locate('somebody/fine-tuned').model_id == 'somebody/fine-tuned'
+
+
+def test_a_missing_client_is_named_with_its_mend(monkeypatch):
+    plant(ID)
+    monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
+    for use in (locate, prefetch):
+        with pytest.raises(MissingDependencyError, match='run: pip install'):
+            use(ID)
+
+
+def test_a_cache_that_cannot_be_written_is_read(monkeypatch):
+    plant(ID)
+
+    def refuse(*args, **kwargs):
+        raise OSError(30, 'Read-only file system')
+
+    for call in ('mkdir', 'replace', 'unlink'):
+        monkeypatch.setattr(os, call, refuse)
+    assert locate(ID) == prefetch(ID).snapshot
 
 
 def test_git_digest_is_git_s(tmp_path):

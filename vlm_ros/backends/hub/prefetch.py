@@ -64,7 +64,9 @@ def prefetch(
 
     Raises:
         WeightsError: One line that says why the model cannot be had.
+        MissingDependencyError: huggingface_hub is not installed.
     """
+    hub_folder()
     card, locked = find(model_id), read_lock().get(model_id)
     if card is None and locked is None and not revision:
         raise missing_model(model_id)
@@ -78,7 +80,9 @@ def prefetch(
         if card is not None and card.safetensors is False and not revision:
             raise _unusable(model_id, 'has no safetensors weights', card)
         model, fetched = _settle(model_id, wanted, card, on_bytes)
-    update_lock({model_id: replace(model, accepted_terms=accepted_terms)})
+    settled = replace(model, accepted_terms=accepted_terms)
+    if settled != locked:
+        update_lock({model_id: settled})
     folder = snapshot_folder(model_id, model.revision)
     return Prefetched(Snapshot(model_id, model.revision, folder), model.size_bytes, fetched)
 

@@ -4,7 +4,8 @@ The files are in the cache of huggingface_hub, so `HF_HOME` and `HF_HUB_CACHE` s
 and other programs find them there. What they have to be is in the lock file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from vlm_ros.backends.catalogue import CATALOGUE, find
 from vlm_ros.backends.hub.digests import sha256_of, Stamps
 from vlm_ros.backends.hub.lock import is_model_id, LockedFile, LockedModel, read_lock
-from vlm_ros.errors import WeightsError
+from vlm_ros.errors import MissingDependencyError, WeightsError
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,15 @@ def locate(model_id: str) -> Snapshot:
     mend = f'run: vlm-ros models prefetch {model_id}'
     if not folder.is_dir():
         raise WeightsError(f'{model_id} is in the lock file, but not on this machine; {mend}')
-    for fault in faults(model_id, locked):
-        raise WeightsError(f'{model_id} is not whole: {fault}; {mend}')
+    with closing(faults(model_id, locked)) as found:
+        for fault in found:
+            raise WeightsError(f'{model_id} is not whole: {fault}; {mend}')
     return Snapshot(model_id, locked.revision, folder)
 
 
-def faults(model_id: str, locked: LockedModel, *, reread: bool = False) -> Iterator[Fault]:
+def faults(
+    model_id: str, locked: LockedModel, *, reread: bool = False
+) -> Generator[Fault, None, None]:
     """Compare a model's files with the lock file.
 
     Args:
@@ -136,9 +140,17 @@ def require_terms(model_id: str, accepted_terms: str) -> None:
 
 
 def hub_folder() -> Path:
-    """Return the cache of huggingface_hub: `HF_HUB_CACHE`, else `hub` in `HF_HOME`."""
-    from huggingface_hub import constants
+    """Return the cache of huggingface_hub: `HF_HUB_CACHE`, else `hub` in `HF_HOME`.
 
+    Raises:
+        MissingDependencyError: huggingface_hub is not installed.
+    """
+    try:
+        from huggingface_hub import constants
+    except ImportError as error:
+        raise MissingDependencyError(
+            "models of the catalogue need huggingface_hub; run: pip install 'huggingface_hub<3'"
+        ) from error
     return Path(constants.HF_HUB_CACHE)
 
 
