@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 import json
+from pathlib import Path
 import threading
 
 from hypothesis import given, strategies
@@ -49,6 +50,12 @@ def test_is_the_same_whatever_the_order():
     other = {'b/b': MODEL, 'a/a': replace(MODEL, files=backwards)}
     assert format_lock(one) == format_lock(other)
     assert format_lock(one).endswith(b'}\n')
+
+
+def test_the_example_of_the_documentation_is_a_lock_file():
+    text = (Path(__file__).parents[3] / 'docs' / 'weights.md').read_text('utf-8')
+    example = text.partition('```json\n')[2].partition('```')[0].encode()
+    assert format_lock(parse_lock(example)) == example
 
 
 def test_there_is_nothing_without_a_file():
