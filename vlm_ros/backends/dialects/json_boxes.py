@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 import re
 
-from vlm_ros.backends.dialects.loose_json import JsonValue, read_loose_json
+from vlm_ros.backends.dialects.loose_json import JsonValue, LooseJson, read_loose_json
 from vlm_ros.backends.dialects.spoken import Hearing, number, read_only_so_much, SpokenBoxes
 
 BOX_KEYS = ('bbox_2d', 'box_2d', 'bbox', 'box', 'bounding_box', 'boundingbox', 'coordinates')
@@ -51,7 +51,16 @@ def parse_json_boxes(
         for values in found.lists:  # boxes only, without anything around them
             if _is_box(values) or any(_is_box(value) for value in values):
                 _note(hearing, '', values, y_first)
-    return hearing.heard(is_complete=is_all and found.is_complete and not was_cut)
+    return hearing.heard(
+        is_complete=is_all and found.is_complete and not was_cut,
+        is_readable=bool(entries) or _says_nothing(found),
+    )
+
+
+def _says_nothing(found: LooseJson) -> bool:
+    """Tell whether there is a list or an object, with none in it but lists without entries."""
+    values = [*found.lists, *(value for entry in found.objects for value in entry.values())]
+    return any(value == [] for value in values) or found.objects == ({},)
 
 
 def _note(hearing: Hearing, label: str, said: JsonValue, y_first: bool) -> None:

@@ -65,4 +65,7 @@ def parse_paligemma(
     is_open = bool(bins) and not ended and (was_cut or not is_all or not label.strip())
     if not is_open:
         end_entry()
-    return hearing.heard(is_complete=is_all and not (was_cut or is_open))
+    return hearing.heard(
+        is_complete=is_all and not (was_cut or is_open),
+        is_readable='<loc' in text or not text.replace('<eos>', '').strip(),
+    )

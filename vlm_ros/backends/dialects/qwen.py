@@ -79,7 +79,9 @@ def parse_qwen2(
             caption += piece.group()
         elif not in_box:
             caption += piece.group()
-    return hearing.heard(is_complete=is_all and not (was_cut or in_box), caption=caption)
+    return hearing.heard(
+        is_complete=is_all and not (was_cut or in_box), caption=caption, is_readable=False
+    )
 
 
 def parse_qwen25(

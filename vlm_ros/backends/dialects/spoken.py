@@ -43,12 +43,16 @@ class SpokenBoxes:
         rejected: One line for each thing that looked like a box and is none; the first
             `MAX_REASONS` of them.
         caption: The text without its markup, where the dialect writes boxes into a sentence.
+        is_readable: False where the text has nothing of the dialect in it, not even its way to
+            say that there is nothing: prose, or a refusal. No boxes then says nothing about the
+            image.
     """
 
     boxes: tuple[SpokenBox, ...] = ()
     is_complete: bool = True
     rejected: tuple[str, ...] = ()
     caption: str = ''
+    is_readable: bool = True
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -119,10 +123,16 @@ class Hearing:
         if len(self.rejected) < MAX_REASONS:
             self.rejected.append(reason)
 
-    def heard(self, *, is_complete: bool, caption: str = '') -> SpokenBoxes:
-        """Return what was taken down."""
+    def heard(
+        self, *, is_complete: bool, caption: str = '', is_readable: bool = True
+    ) -> SpokenBoxes:
+        """Return what was taken down; where all of it was rejected, nothing was readable."""
         return SpokenBoxes(
-            tuple(self.boxes), is_complete and not self.is_full, tuple(self.rejected), caption
+            tuple(self.boxes),
+            is_complete and not self.is_full,
+            tuple(self.rejected),
+            caption,
+            bool(self.boxes) or (is_readable and not self.rejected),
         )
 
     def _axis(self, corners: Sequence[float], axis: int) -> tuple[float, float] | None:

@@ -1,0 +1,280 @@
+"""Conversations with one server: asked, streamed, tried again, given up."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+import functools
+import json
+from typing import Any, TypeVar
+
+import openai
+from openai.types.chat import ChatCompletion
+
+from vlm_ros.backends.openai_api.line import Line, SLICE_S, Tell
+from vlm_ros.backends.openai_api.pictures import Picture
+from vlm_ros.backends.openai_api.replies import Listening, Reply
+from vlm_ros.backends.openai_api.rest import Rest, RestingError
+from vlm_ros.backends.openai_api.troubles import BrokeOffError, Explainer, RubbishError, Trouble
+from vlm_ros.errors import InterruptedWork, ModelError
+from vlm_ros.tasks import Ticket
+
+T = TypeVar('T')
+Talk = Callable[[Tell], Coroutine[Any, Any, T]]
+
+FIRST_WAIT_S = 0.25
+"""Before a second try where the server does not say how long to wait; doubles each time."""
+LONGEST_WAIT_S = 30.0
+"""A server that asks for more is given up at once."""
+_CONNECT_S = 5.0
+# What a server or a model may not take; asked without it from then on.
+_OPTIONAL = ('temperature', 'top_logprobs', 'logprobs')
+
+
+class TroubleError(ModelError):
+    """A request that failed, with what is known about why."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.message)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a server is asked.
+
+    Attributes:
+        max_tokens: How long an answer may be.
+        temperature: 0 for the same answer each time.
+        detail: OpenAI's `auto`, `low` or `high`; `auto` is not sent.
+        retries: How often a request that failed in passing is tried again.
+        extra: More fields of the request's body, of the server's own.
+    """
+
+    max_tokens: int
+    temperature: float
+    detail: str
+    retries: int
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Chat:
+    """A server, and the model that is used there.
+
+    Args:
+        explainer: Has the address, the model and the key.
+        manner: How it is asked.
+        rest_s: How long it is left alone after several failures.
+    """
+
+    def __init__(self, explainer: Explainer, manner: Manner, rest_s: float) -> None:
+        self._explainer, self._manner = explainer, manner
+        self._rest = Rest(rest_s, _is_servers)
+        self._last = ''
+        self._left_out: set[str] = set()
+        self._limit_name = 'max_tokens'
+        self._line = Line()
+        timeout_s = explainer.timeout_s
+        self._client = openai.AsyncOpenAI(
+            base_url=explainer.base_url,
+            api_key=explainer.key,
+            max_retries=0,  # the ticket bounds the retries here
+            timeout=openai.Timeout(timeout_s + SLICE_S, connect=min(_CONNECT_S, timeout_s)),
+        )
+
+    @property
+    def model(self) -> str:
+        """The model that is used."""
+        return self._explainer.model
+
+    @model.setter
+    def model(self, name: str) -> None:
+        self._explainer = replace(self._explainer, model=name)
+
+    def close(self) -> None:
+        """Hang up; may be called twice."""
+        self._line.close(self._client.close)
+
+    def models(self, ticket: Ticket) -> dict[str, int]:
+        """Return the names of the served models, and when each was made (0: not told).
+
+        Raises:
+            TroubleError: The server does not say.
+        """
+        return self._tried(lambda _: self._list(), ticket)
+
+    def ask(
+        self,
+        pictures: Sequence[Picture],
+        question: str,
+        *,
+        ticket: Ticket,
+        max_tokens: int | None = None,
+        top_logprobs: int = 0,
+        partial: bool = False,
+    ) -> Reply:
+        """Ask about pictures.
+
+        Args:
+            pictures: They come before the question, so that the server can reuse what it made of
+                them for the next one.
+            question: The prompt.
+            ticket: The caller's deadline and cancel.
+            max_tokens: How long the answer may be; None for the manner's.
+            top_logprobs: How many alternatives to tell for each token.
+            partial: Whether to report the text while it grows.
+
+        Raises:
+            ModelError: The server fails.
+        """
+        limit = self._manner.max_tokens if max_tokens is None else max_tokens
+        for _ in range(len(_OPTIONAL) + 2):
+            body = self._body(pictures, question, limit, top_logprobs)
+            try:
+                return self._tried(functools.partial(self._talk, body, partial), ticket)
+            except TroubleError as error:
+                if not self._does_without(error):
+                    raise self._with_models(error, ticket) from error
+        raise ModelError(f'{self._explainer.base_url} refuses every form of the request')
+
+    def _body(
+        self, pictures: Sequence[Picture], question: str, limit: int, top_logprobs: int
+    ) -> dict[str, Any]:
+        detail = {} if self._manner.detail == 'auto' else {'detail': self._manner.detail}
+        content: list[dict[str, Any]] = [
+            {'type': 'image_url', 'image_url': {'url': picture.url, **detail}}
+            for picture in pictures
+        ]
+        content.append({'type': 'text', 'text': question})
+        optional = {'temperature': self._manner.temperature, 'logprobs': True}
+        if top_logprobs:
+            optional['top_logprobs'] = top_logprobs
+        return {
+            'model': self.model,
+            'messages': [{'role': 'user', 'content': content}],
+            self._limit_name: limit,
+            'extra_body': dict(self._manner.extra),
+            **{name: value for name, value in optional.items() if name not in self._left_out},
+        }
+
+    def _does_without(self, error: TroubleError) -> bool:
+        """Change how the server is asked, where it refused a part of the request by its name."""
+        cause = error.__cause__
+        if not isinstance(cause, openai.APIStatusError) or cause.status_code not in (400, 422):
+            return False
+        said = f'{cause.param} {cause.message}'
+        if 'max_completion_tokens' in said and self._limit_name == 'max_tokens':
+            self._limit_name = 'max_completion_tokens'  # OpenAI's since o1
+            return True
+        refused = next((n for n in _OPTIONAL if n in said and n not in self._left_out), '')
+        if refused:
+            self._left_out |= {refused, *(['top_logprobs'] if refused == 'logprobs' else [])}
+        return bool(refused)
+
+    def _with_models(self, error: TroubleError, ticket: Ticket) -> TroubleError:
+        """Add what the server has, where it lacks the model."""
+        if not error.trouble.is_unknown_model:
+            return error
+        try:
+            names = ', '.join(self.models(ticket))
+        except ModelError:
+            return error
+        message = f'{error}; it has: {names[:500] or "none"}'
+        return TroubleError(replace(error.trouble, message=message))
+
+    def _tried(self, talk: Talk[T], ticket: Ticket) -> T:
+        """Run a conversation, again where that may help and the deadline allows it."""
+        wait_s = FIRST_WAIT_S
+        for attempt in range(self._manner.retries + 1):
+            ticket.check()
+            try:
+                return self._rest.call(lambda: self._once(talk, ticket))
+            except RestingError:
+                raise ModelError(
+                    f'{self._last} (it failed several times in a row and is left alone for '
+                    f'{self._rest.rest_s:g} s)'
+                ) from None
+            except TroubleError as error:
+                self._last = str(error)
+                asked_s = error.trouble.wait_s
+                pause_s = wait_s if asked_s is None else asked_s
+                left_s = ticket.remaining_s
+                is_last = attempt == self._manner.retries or pause_s > LONGEST_WAIT_S
+                if not error.trouble.may_retry or is_last:
+                    raise
+                if left_s is not None and pause_s >= left_s:
+                    raise
+            ticket.sleep(pause_s)
+            wait_s *= 2
+        raise AssertionError('the last attempt returns or raises')
+
+    def _once(self, talk: Talk[T], ticket: Ticket) -> T:
+        try:
+            return self._line.call(talk, ticket)
+        except InterruptedWork:
+            raise
+        except Exception as error:
+            # Also what the HTTP client raises while it streams, whose types differ by version.
+            raise TroubleError(self._explainer.explain(error)) from error
+
+    async def _talk(self, body: dict[str, Any], partial: bool, tell: Tell) -> Reply:
+        listening = Listening()
+        timeout_s = self._explainer.timeout_s
+        create: Any = self._client.chat.completions.create
+        stream = await asyncio.wait_for(create(**body, stream=True), timeout_s)
+        async with stream:
+            kind = stream.response.headers.get('content-type', '').partition(';')[0].strip()
+            if kind == 'application/json':  # a server that does not stream
+                await asyncio.wait_for(stream.response.aread(), timeout_s)
+                _take_whole(listening, stream.response.content)
+            pieces = stream.__aiter__()
+            while kind != 'application/json':
+                try:
+                    piece = await asyncio.wait_for(pieces.__anext__(), timeout_s)
+                except StopAsyncIteration:
+                    break
+                if listening.take(piece) and partial:
+                    tell(listening.text)
+                if listening.is_too_long:
+                    listening.finish = 'length'
+                    break
+        if not listening.heard_anything:
+            raise RubbishError(f'no completion but {kind or "nothing"}')
+        if not listening.finish:
+            raise BrokeOffError
+        return listening.reply()
+
+    async def _list(self) -> dict[str, int]:
+        raw = await asyncio.wait_for(
+            self._client.models.with_raw_response.list(), self._explainer.timeout_s
+        )
+        data = _object(raw.content).get('data')
+        if not isinstance(data, list):
+            raise RubbishError('JSON that is no list of models')
+        entries = [entry for entry in data if isinstance(entry, dict) and entry.get('id')]
+        return {
+            str(entry['id']): entry['created'] if isinstance(entry.get('created'), int) else 0
+            for entry in entries
+        }
+
+
+def _take_whole(listening: Listening, content: bytes) -> None:
+    try:
+        listening.take(ChatCompletion.model_validate(_object(content)))
+    except ValueError as error:  # pydantic's is one
+        raise RubbishError('JSON that is no completion') from error
+    listening.finish = listening.finish or 'stop'
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        start = content[:200].lstrip().lower()
+        raise RubbishError('a web page' if start.startswith(b'<') else 'no JSON') from error
+    if not isinstance(found, dict):
+        raise RubbishError('JSON that is no object')
+    return found
+
+
+def _is_servers(error: BaseException) -> bool:
+    return isinstance(error, TroubleError) and error.trouble.is_servers
