@@ -78,6 +78,7 @@ def test_find():
 def test_memory_follows_the_parameters_unless_it_is_known():
     # 4 bytes x 1000 M x 1.2, and 600 MB of libraries
     assert memory_to_run_mb(1000) == 5400
+    assert memory_to_run_mb(1000, 1500) == 6100
     about = dict.fromkeys(('model_id', 'backend', 'architecture', 'code_licence'), 'x')
     about |= {'weights_licence': 'MIT', 'paper': '2103.00020', 'tasks': ('detect',)}
     assert ModelCard(**about).memory_mb is None

@@ -8,16 +8,20 @@ HEADROOM = 1.2
 """Weights and activations against the weights alone; what the engine checks before it loads."""
 
 
-def memory_to_run_mb(parameters_m: float) -> float:
+def memory_to_run_mb(parameters_m: float, activations_mb: float | None = None) -> float:
     """Estimate the memory to run a model in float32 on a CPU, in 10^6 bytes.
 
-    Four bytes a parameter, a fifth more for activations, and the libraries. It is meant for
-    choosing a model: many image tiles, many frames or long answers need more.
+    Four bytes a parameter, the activations, and the libraries. It is meant for choosing a model:
+    many image tiles, many frames or long answers need more.
 
     Args:
         parameters_m: Number of parameters, in 10^6.
+        activations_mb: What one image adds, in 10^6 bytes; None for a fifth of the weights.
     """
-    return round(LIBRARIES_MB + 4 * parameters_m * HEADROOM, -1)
+    weights_mb = 4 * parameters_m
+    if activations_mb is None:
+        activations_mb = weights_mb * (HEADROOM - 1)
+    return round(LIBRARIES_MB + weights_mb + activations_mb, -1)
 
 
 @dataclass(frozen=True, kw_only=True)

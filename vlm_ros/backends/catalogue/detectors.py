@@ -2,7 +2,12 @@
 
 from functools import partial
 
-from vlm_ros.backends.catalogue.card import ModelCard
+from vlm_ros.backends.catalogue.card import memory_to_run_mb, ModelCard
+
+# Measured in float32, with random weights at full size: what the fusion of an image of 800 x 1333
+# pixels needs in Swin-T and Swin-B alike, and what OWLv2 B/16 at 960 x 960 needs.
+_FUSION_MB = 1650
+_OWLV2_B_MB = 370
 
 _OWL = partial(
     ModelCard,
@@ -54,6 +59,7 @@ DETECTORS = (
         revision='cfd3195ba4ea9592eec887ded089f4c08eff231d',
         safetensors=True,
         parameters_m=155.0,
+        memory_mb=memory_to_run_mb(155.0, _OWLV2_B_MB),
         notes='better boxes than OWL-ViT; 3600 patches of an image are slow on a CPU',
     ),
     _OWLV2(
@@ -68,6 +74,7 @@ DETECTORS = (
         revision='a2bb814dd30d776dcf7e30523b00659f4f141c71',
         safetensors=True,
         parameters_m=172,
+        memory_mb=memory_to_run_mb(172, _FUSION_MB),
         paper='2303.05499',
         notes='fuses text and image, so no names are kept; eager attention only',
     ),
@@ -77,6 +84,7 @@ DETECTORS = (
         revision='12bdfa3120f3e7ec7b434d90674b3396eccf88eb',
         safetensors=True,
         parameters_m=233,
+        memory_mb=memory_to_run_mb(233, _FUSION_MB),
         paper='2303.05499',
         notes='needs a GPU; eager attention only',
     ),
@@ -85,6 +93,7 @@ DETECTORS = (
         architecture='MM Grounding DINO, Swin-T',
         safetensors=True,
         parameters_m=173,
+        memory_mb=memory_to_run_mb(173, _FUSION_MB),
         paper='2401.02361',
         notes='the graph of Grounding DINO with better weights; eager attention only',
     ),
@@ -93,17 +102,21 @@ DETECTORS = (
         architecture='LLMDet, Swin-T',
         revision='d05199165a19320a9236396e20fca0a5e065189c',
         parameters_m=173,
+        memory_mb=memory_to_run_mb(173, _FUSION_MB),
     ),
     _LLMDET(
         model_id='iSEE-Laboratory/llmdet_base',
         architecture='LLMDet, Swin-B',
         parameters_m=233,
+        memory_mb=memory_to_run_mb(233, _FUSION_MB),
     ),
     _LLMDET(
         model_id='iSEE-Laboratory/llmdet_large',
         architecture='LLMDet, Swin-L',
         revision='bec37f296f05b22f6c6b39bc05a6c611239f4e31',
+        notes='7.5 GiB on a GPU, others measured; eager attention only',
         parameters_m=344,
+        memory_mb=memory_to_run_mb(344, _FUSION_MB),
     ),
     ModelCard(
         model_id='omlab/omdet-turbo-swin-tiny-hf',
