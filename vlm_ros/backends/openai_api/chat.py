@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import openai
 from openai.types.chat import ChatCompletion
 
-from vlm_ros.backends.openai_api.line import Line, SLICE_S, Tell
+from vlm_ros.backends.openai_api.line import Line, SLICE_S, TalkError, Tell
 from vlm_ros.backends.openai_api.pictures import Picture
 from vlm_ros.backends.openai_api.replies import Listening, Reply
 from vlm_ros.backends.openai_api.rest import Rest, RestingError
 from vlm_ros.backends.openai_api.troubles import BrokeOffError, Explainer, RubbishError, Trouble
-from vlm_ros.errors import InterruptedWork, ModelError
+from vlm_ros.errors import ModelError
 from vlm_ros.tasks import Ticket
 
 T = TypeVar('T')
@@ -210,11 +210,8 @@ class Chat:
     def _once(self, talk: Talk[T], ticket: Ticket) -> T:
         try:
             return self._line.call(talk, ticket)
-        except InterruptedWork:
-            raise
-        except Exception as error:
-            # Also what the HTTP client raises while it streams, whose types differ by version.
-            raise TroubleError(self._explainer.explain(error)) from error
+        except TalkError as error:
+            raise TroubleError(self._explainer.explain(error.__cause__)) from error.__cause__
 
     async def _talk(self, body: dict[str, Any], partial: bool, tell: Tell) -> Reply:
         listening = Listening()
@@ -232,6 +229,8 @@ class Chat:
                     piece = await asyncio.wait_for(pieces.__anext__(), timeout_s)
                 except StopAsyncIteration:
                     break
+                except openai.APIConnectionError as error:
+                    raise BrokeOffError from error
                 if listening.take(piece) and partial:
                     tell(listening.text)
                 if listening.is_too_long:

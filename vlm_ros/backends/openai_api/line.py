@@ -25,6 +25,10 @@ _GOODBYE_S = 1.0
 Tell = Callable[[str], None]
 
 
+class TalkError(Exception):
+    """A conversation failed; its cause says how."""
+
+
 class Line:
     """An event loop on a thread of its own."""
 
@@ -44,6 +48,7 @@ class Line:
             ticket: The caller's deadline and cancel.
 
         Raises:
+            TalkError: The conversation failed, or was ended by `close`.
             DeadlineExceeded: The deadline passed first.
             WorkCancelled: The caller cancelled.
         """
@@ -58,7 +63,10 @@ class Line:
                 ticket.raise_if_ended()
                 if text:
                     ticket.report_partial(text)
-            return future.result()
+            try:
+                return future.result()
+            except Exception as error:
+                raise TalkError from error
         finally:
             future.cancel()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 import json
@@ -12,6 +13,7 @@ import openai
 
 MAX_QUOTE = 200
 _NO_IMAGES = re.compile(r'image|vision|multimodal|multi-modal|mmproj|content type', re.IGNORECASE)
+_NO_PROJECTOR = re.compile(r'image input is not supported|mmproj')  # llama.cpp's, a 500
 _TOO_LONG = re.compile(
     r'context|maximum (?:model )?length|too (?:long|large|many)|max_model_len|exceed',
     re.IGNORECASE,
@@ -64,7 +66,7 @@ class Explainer:
     key: str
     timeout_s: float
 
-    def explain(self, error: Exception) -> Trouble:
+    def explain(self, error: BaseException | None) -> Trouble:
         """Say what an error means."""
         trouble = self._explain(error)
         return Trouble(**{**vars(trouble), 'message': self.hide(trouble.message)})
@@ -74,7 +76,7 @@ class Explainer:
         line = ' '.join(text.split())
         return line.replace(self.key, '***') if len(self.key) > 4 else line
 
-    def _explain(self, error: Exception) -> Trouble:
+    def _explain(self, error: BaseException | None) -> Trouble:
         if isinstance(error, openai.APIStatusError):
             return self._explain_status(error)
         if isinstance(error, (asyncio.TimeoutError, TimeoutError, openai.APITimeoutError)):
@@ -91,10 +93,10 @@ class Explainer:
             )
         if isinstance(error, openai.APIError):  # sent as a part of the stream
             return Trouble(f'{self.base_url} failed: {_quote(error)}', is_servers=True)
-        return Trouble(
-            f'{self.base_url} broke off in the middle of its answer ({type(error).__name__})',
-            is_servers=True,
-        )
+        if isinstance(error, CancelledError):
+            return Trouble(f'the connection to {self.base_url} was closed meanwhile')
+        # Also what the HTTP client raises while it streams, whose types differ by version.
+        return Trouble(f'{self.base_url} broke off in the middle of its answer', is_servers=True)
 
     def _explain_connection(self, error: openai.APIConnectionError) -> Trouble:
         cause = error.__cause__
@@ -117,6 +119,8 @@ class Explainer:
             return Trouble(
                 f'{self.base_url} has no model {self.model!r}: {said}', is_unknown_model=True
             )
+        if status >= 500 and _NO_PROJECTOR.search(said):
+            return Trouble(self._explain_no_images(said))
         if status in (408, 409, 429) or status >= 500:
             return self._explain_passing(error, said)
         if status in (400, 413, 415, 422) and _TOO_LONG.search(said):
@@ -125,10 +129,7 @@ class Explainer:
                 f'start the server with a longer context ({said})'
             )
         if status in (400, 415, 422) and _NO_IMAGES.search(said):
-            return Trouble(
-                f'{self.model!r} at {self.base_url} takes no such images; serve a vision-language '
-                f'model there ({said})'
-            )
+            return Trouble(self._explain_no_images(said))
         return Trouble(f'{self.base_url} refuses the request ({status}): {said}')
 
     def _explain_refusal(self, status: int) -> str:
@@ -137,6 +138,12 @@ class Explainer:
         return (
             f'{self.base_url} refuses the key ({status}): put a valid one into the environment '
             f'variable {self.auth_variable} of this process'
+        )
+
+    def _explain_no_images(self, said: str) -> str:
+        return (
+            f'{self.model!r} at {self.base_url} takes no such images; serve a vision-language '
+            f'model there ({said})'
         )
 
     def _explain_passing(self, error: openai.APIStatusError, said: str) -> Trouble:
@@ -171,7 +178,9 @@ def _quote(error: openai.APIError) -> str:
     said: object = error.message
     if isinstance(body, Mapping):
         said = body.get('message') or body.get('detail') or body.get('error') or said
+    elif isinstance(error, openai.APIStatusError):
+        said = error.response.text[:2000] or said
     text = ' '.join(str(said).split())
     if text.startswith('<'):  # a page of a proxy
-        text = ' '.join(re.sub(r'<[^<>]{0,200}>', ' ', text[:2000]).split())
+        text = ' '.join(re.sub(r'<[^<>]*(?:>|$)', ' ', text).split())
     return text[:MAX_QUOTE] or 'no reason given'
