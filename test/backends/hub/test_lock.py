@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 import threading
 
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 import pytest
 
 from vlm_ros.backends.hub import lock as lock_module
@@ -146,6 +146,7 @@ def test_damage_is_one_line_and_the_file_stays(damaged, where):
     assert lock_path().read_bytes() == damaged
 
 
+@settings(max_examples=40, deadline=None)
 @given(strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.integers() | strategies.text(),
     lambda inner: strategies.lists(inner) | strategies.dictionaries(

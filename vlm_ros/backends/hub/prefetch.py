@@ -76,10 +76,7 @@ def prefetch(
     if locked is not None and not update and revision in ('', locked.revision):
         model, fetched = _mend(model_id, locked, on_bytes)
     else:
-        wanted = revision or (card.revision if card is not None else '') or 'main'
-        if card is not None and card.safetensors is False and not revision:
-            raise _unusable(model_id, 'has no safetensors weights', card)
-        model, fetched = _settle(model_id, wanted, card, on_bytes)
+        model, fetched = _settle(model_id, revision, card, on_bytes)
     settled = replace(model, accepted_terms=accepted_terms)
     if settled != locked:
         update_lock({model_id: settled})
@@ -152,7 +149,11 @@ def _settle(
     model_id: str, revision: str, card: ModelCard | None, on_bytes: OnBytes
 ) -> tuple[LockedModel, tuple[str, ...]]:
     """Bring a model as the hub has it now and say what that is."""
-    remote = describe(model_id, revision)
+    if not revision and card is not None:
+        if card.safetensors is False:
+            raise _unusable(model_id, 'has no safetensors weights', card)
+        revision = card.revision
+    remote = describe(model_id, revision or 'main')
     try:
         names = needed(remote.files, card.backend if card is not None else '')
         files = [remote.files[name] for name in names]
