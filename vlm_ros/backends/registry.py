@@ -97,6 +97,11 @@ _BUILT_IN = {
         'vlm_ros.backends.fake:FakeBackend', ('detect', 'ground', 'caption', 'answer')
     ),
     'callable': _BuiltIn('vlm_ros.backends.callable:open_callable', tuple(TASKS)),
+    'openai_api': _BuiltIn(
+        'vlm_ros.backends.openai_api:OpenAiApiBackend',
+        ('detect', 'ground', 'caption', 'answer', 'caption_frames', 'answer_frames'),
+        ('openai', 'pybreaker', 'cv2'),
+    ),
     'owl': _BuiltIn(
         'vlm_ros.backends.families.owl:OwlBackend',
         ('detect', 'ground', 'detect_like'),

@@ -1,4 +1,5 @@
 from api_servers.scripted import scripted_server
+from api_servers.transformers_serve import transformers_serve
 import numpy as np
 import pytest
 
@@ -40,6 +41,13 @@ def load(server):
 @pytest.fixture
 def model(load):
     return load()
+
+
+@pytest.fixture(scope='session')
+def served(tmp_path_factory):
+    """What to load the backend with for `transformers serve`."""
+    with transformers_serve(tmp_path_factory.mktemp('transformers_serve')) as options:
+        yield options
 
 
 @pytest.fixture(scope='session')

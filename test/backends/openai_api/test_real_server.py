@@ -10,7 +10,6 @@ and time-outs are left to the scripted server.
 
 import base64
 
-from api_servers.transformers_serve import transformers_serve
 import cv2
 import numpy as np
 from PIL import Image as PilImage
@@ -27,14 +26,8 @@ from vlm_ros.tasks import Ticket
 
 
 @pytest.fixture(scope='module')
-def options(tmp_path_factory):
-    with transformers_serve(tmp_path_factory.mktemp('transformers_serve')) as options:
-        yield options
-
-
-@pytest.fixture(scope='module')
-def model(options):
-    model = backends.load('openai_api', **options)
+def model(served):
+    model = backends.load('openai_api', **served)
     yield model
     model.close()
 
@@ -73,11 +66,11 @@ def visible(text):
     return ''.join(character for character in text if character.isprintable()).strip()
 
 
-def test_answers_are_those_of_the_model(model, options, images):
+def test_answers_are_those_of_the_model(model, served, images):
     texts = [model.caption(image).text for image in images]
     assert len(set(texts)) > 1  # they depend on the image
     for image, text in zip(images, texts, strict=True):
-        assert visible(text) == visible(in_this_process(options, image, CAPTION_PROMPT))
+        assert visible(text) == visible(in_this_process(served, image, CAPTION_PROMPT))
 
 
 def test_text_streams(model, images):
@@ -106,8 +99,8 @@ def test_a_model_that_knows_nothing_is_unsure(model, images):
     assert model.ground(images[0], 'a cat on a sofa').status is Status.UNSURE
 
 
-def test_cancel_between_words_leaves_the_server_working(options, images):
-    patient = backends.load('openai_api', **{**options, 'max_tokens': 2000})
+def test_cancel_between_words_leaves_the_server_working(served, images):
+    patient = backends.load('openai_api', **{**served, 'max_tokens': 2000})
     try:
         parts = []
 
@@ -123,13 +116,13 @@ def test_cancel_between_words_leaves_the_server_working(options, images):
             patient.caption(images[0], ticket=Ticket(0.2))
     finally:
         patient.close()
-    again = backends.load('openai_api', **options)
+    again = backends.load('openai_api', **served)
     assert again.caption(images[0]).text
     again.close()
 
 
-def test_a_model_it_does_not_serve_is_refused(options):
+def test_a_model_it_does_not_serve_is_refused(served):
     with pytest.raises(BackendError, match=r'refuses the request \(400\): Server is pinned'):
-        backends.load('openai_api', **{**options, 'model': 'nobody/nothing'})
+        backends.load('openai_api', **{**served, 'model': 'nobody/nothing'})
     with pytest.raises(BackendError, match='lists no models'):
-        backends.load('openai_api', **{**options, 'model': ''})
+        backends.load('openai_api', **{**served, 'model': ''})
