@@ -36,6 +36,7 @@ ENTRY_POINT_GROUP = 'vlm_ros.backends'
 PIP_PACKAGES = {
     'cv2': 'opencv-python-headless',
     'PIL': 'pillow',
+    'open_clip': 'open_clip_torch',
 }
 """The package that holds an importable name, where the two differ."""
 
@@ -87,6 +88,11 @@ _BUILT_IN = {
         ('caption', 'answer', 'match', 'encode_images', 'encode_texts'),
         TORCH,
     ),
+    'chat': _BuiltIn(
+        'vlm_ros.backends.chat:load_chat',
+        ('caption', 'answer', 'caption_frames', 'answer_frames', 'verify', 'match'),
+        TORCH,
+    ),
     'embedded': _BuiltIn(
         'vlm_ros.backends.embedded.backend:EmbeddedBackend',
         ('detect', 'ground', 'caption', 'answer'),
@@ -97,6 +103,26 @@ _BUILT_IN = {
         'vlm_ros.backends.fake:FakeBackend', ('detect', 'ground', 'caption', 'answer')
     ),
     'callable': _BuiltIn('vlm_ros.backends.callable:open_callable', tuple(TASKS)),
+    'florence2': _BuiltIn(
+        'vlm_ros.backends.families.florence2:Florence2Backend',
+        ('detect', 'ground', 'caption'),
+        TORCH,
+    ),
+    'grounding_dino': _BuiltIn(
+        'vlm_ros.backends.families.grounding_dino:GroundingDinoBackend',
+        ('detect', 'ground'),
+        TORCH,
+    ),
+    'clip': _BuiltIn(
+        'vlm_ros.backends.families.clip:ClipBackend',
+        ('classify', 'encode_images', 'encode_texts', 'match_regions', 'match'),
+        TORCH,
+    ),
+    'open_clip': _BuiltIn(
+        'vlm_ros.backends.families.open_clip_models:OpenClipBackend',
+        ('classify', 'encode_images', 'encode_texts', 'match_regions', 'match', 'caption'),
+        ('torch', 'transformers', 'open_clip', 'timm', 'cv2'),
+    ),
     'openai_api': _BuiltIn(
         'vlm_ros.backends.openai_api:OpenAiApiBackend',
         ('detect', 'ground', 'caption', 'answer', 'caption_frames', 'answer_frames'),

@@ -5,7 +5,7 @@ from typing import Any
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import BertTokenizer
+from transformers import BartTokenizer, BertTokenizer
 
 SENTENCES = (
     'a cat sleeps on the wooden table beside a cup of coffee',
@@ -67,3 +67,9 @@ def _by_rank(trained: tokenizers.Tokenizer) -> dict[str, int]:
 
 def _merges(trained: tokenizers.Tokenizer) -> list[Any]:
     return [tuple(pair) for pair in json.loads(trained.to_str())['model']['merges']]
+
+
+def bart_tokenizer(size: int = 420, **options: Any) -> Any:
+    """Return a byte-level BPE tokenizer as BART's."""
+    vocabulary, merges = bytes_and_merges(size, ['<s>', '<pad>', '</s>', '<unk>', '<mask>'])
+    return BartTokenizer(vocab=vocabulary, merges=merges, **options)

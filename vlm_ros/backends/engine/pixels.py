@@ -33,6 +33,9 @@ class Pixels:
     Attributes:
         enough_px: The shorter side from which on a larger image shows the model nothing more;
             None where preprocessing is exact.
+        input_hw: Height and width of the input; zeros where it has the shape of the image.
+        crop_px: The side that the shorter one of an image is resized to, where the ends of the
+            longer one are then cut off; 0 where nothing is.
 
     Raises:
         BackendError: `preprocess` is neither, or the processor does what `fast` does not know.
@@ -47,19 +50,28 @@ class Pixels:
         self._processor = processor
         self._is_exact = preprocess == 'exact'
         self._pads = pads
-        self._height, self._width, self._shortest = _sizes(processor)
+        sizes = _sizes(processor)
+        if sizes is None and not self._is_exact:
+            raise BackendError(
+                f'{type(processor).__name__} resizes to {dict(processor.size or {})}, which '
+                'preprocess=fast does not know; use preprocess=exact'
+            )
+        self._height, self._width, self._shortest, self._longest = sizes or (0, 0, 0, 0)
         self._resample = _ENLARGING.get(int(processor.resample or 2), cv2.INTER_LINEAR)
-        mean, std = (np.array(x, np.float32) for x in (processor.image_mean, processor.image_std))
-        if not getattr(processor, 'do_normalize', True):
-            mean, std = np.zeros(3, np.float32), np.ones(3, np.float32)
-        self._mean = torch.from_numpy(mean * 255).reshape(3, 1, 1)
-        self._factor = torch.from_numpy(1 / (std * 255)).reshape(3, 1, 1)
-        self.enough_px = None if self._is_exact else max(self._shortest, self._height, self._width)
+        self._mean, self._factor = _normalization(processor)
+        self._resized_wh = _resized_wh(processor, self._width, self._height)
+        self.input_hw = (self._height, self._width)
+        self.crop_px = 0 if self._longest else self._shortest
+        largest = max(self._shortest, *self._resized_wh)
+        self.enough_px = None if self._is_exact else largest
 
     def __call__(
         self, images: Sequence[Image], *, device: torch.device, dtype: torch.dtype
     ) -> torch.Tensor:
         """Return `pixel_values` `(N, 3, height, width)` of images of any sizes.
+
+        A processor that keeps the shape of an image takes those of one size together; see
+        `size_hw`.
 
         Raises:
             ImageError: One is not an image.
@@ -81,6 +93,21 @@ class Pixels:
         batch = batch.to(device).float()
         return ((batch - self._mean.to(device)) * self._factor.to(device)).to(dtype)
 
+    def size_hw(self, image: Image) -> tuple[int, int]:
+        """Return height and width of the input that an image makes, before it is in a batch."""
+        if not self._longest:
+            return self._height, self._width
+        # As the processors of the DETR kind round: the shorter side to the nearest, the longer
+        # one down.
+        shorter, longer = sorted(image.shape[:2])
+        side: float = self._shortest
+        if longer / shorter * side > self._longest:
+            side = self._longest * shorter / longer
+        short, long = _at_least_1(side), _at_least_1(int(side * longer / shorter))
+        if shorter == short:  # then the longer side stays too, whatever it is
+            long = longer
+        return (short, long) if image.shape[0] <= image.shape[1] else (long, short)
+
     def scale_xy(self, image: Image) -> tuple[float, float]:
         """Return how many pixels of the image the input's width and height stand for.
 
@@ -99,8 +126,10 @@ class Pixels:
             padded = np.full((self._height, self._width, 3), round(255 * self.PADDING), np.uint8)
             padded[: size[1], : size[0]] = small
             return padded
+        if self._longest:
+            return self._resize(image, self.size_hw(image)[::-1])
         if not self._shortest:
-            return self._resize(image, (self._width, self._height))
+            return _centre(self._resize(image, self._resized_wh), self._width, self._height)
         # As the processor does it: the shorter side exactly, the longer one rounded down.
         shorter, longer = sorted((height, width))
         longer = max(int(self._shortest * longer / shorter), self._shortest)
@@ -115,17 +144,45 @@ class Pixels:
         return resized
 
 
-def _sizes(processor: Any) -> tuple[int, int, int]:
-    """Return height and width of the input, and the side that the shorter one is resized to."""
-    size, crop = dict(processor.size or {}), dict(processor.crop_size or {})
-    shortest = int(size.get('shortest_edge') or 0)
-    if shortest and not size.get('longest_edge') and getattr(processor, 'do_center_crop', False):
-        return int(crop['height']), int(crop['width']), shortest
+def _sizes(processor: Any) -> tuple[int, int, int, int] | None:
+    """Return height and width of the input, and the shorter and the longest side after resizing.
+
+    Where there is a longest side the input has the shape of the image, and no size of its own.
+    None where the processor does something else.
+    """
+    size = dict(processor.size or {})
+    shortest, longest = (int(size.get(f'{which}_edge') or 0) for which in ('shortest', 'longest'))
+    if shortest and longest:
+        return 0, 0, shortest, longest
+    if shortest and getattr(processor, 'do_center_crop', False):
+        crop = dict(processor.crop_size or {})
+        return int(crop['height']), int(crop['width']), shortest, 0
     if size.get('height') and size.get('width'):
-        return int(size['height']), int(size['width']), 0
-    raise BackendError(
-        f'{type(processor).__name__} resizes to {size}, which preprocess=fast does not know; use '
-        'preprocess=exact'
+        if getattr(processor, 'do_center_crop', False):
+            size = dict(processor.crop_size or size)
+        return int(size['height']), int(size['width']), 0, 0
+    return None
+
+
+def _resized_wh(processor: Any, width: int, height: int) -> tuple[int, int]:
+    """Return what every image is resized to before the input is cut out of its centre."""
+    size = dict(processor.size or {})
+    return int(size.get('width') or width), int(size.get('height') or height)
+
+
+def _normalization(processor: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what is subtracted from bytes, and what they are multiplied by then; `(3, 1, 1)`."""
+    mean, std = (np.array(x, np.float32) for x in (processor.image_mean, processor.image_std))
+    if not getattr(processor, 'do_normalize', True):
+        mean, std = np.zeros(3, np.float32), np.ones(3, np.float32)
+    # ALIGN's, an EfficientNet's, takes values from -1 to 1 without a mean.
+    offset = 1.0 if getattr(processor, 'rescale_offset', False) else 0.0
+    scale = float(getattr(processor, 'rescale_factor', 0) or 1 / 255)
+    if getattr(processor, 'include_top', False):
+        std = std * std  # it divides by the deviation again
+    return (
+        torch.from_numpy((mean + offset) / scale).float().reshape(3, 1, 1),
+        torch.from_numpy(scale / std).float().reshape(3, 1, 1),
     )
 
 

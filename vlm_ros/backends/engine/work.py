@@ -50,9 +50,11 @@ class TorchBackend:
     def close(self) -> None:
         """Free the weights."""
         self._is_closed = True
-        # Whatever holds a network, a cache of features included.
-        for name in [name for name in vars(self) if name not in _KEPT]:
-            delattr(self, name)
+        # Whatever holds a network, a cache of features included; not the tasks that only some
+        # models of a family have.
+        for name, value in list(vars(self).items()):
+            if name not in _KEPT and getattr(value, '__self__', None) is not self:
+                delattr(self, name)
         gc.collect()
         self.release_memory()
 
