@@ -15,7 +15,7 @@ from vlm_ros.cli.exits import complain, Exit
 from vlm_ros.errors import BackendError, ModelError, VlmRosError
 
 LOOKING_VERBS = ('detect', 'ground', 'caption', 'ask')
-VERBS = (*LOOKING_VERBS, 'backends', 'fetch', 'models')
+VERBS = (*LOOKING_VERBS, 'backends', 'fetch', 'models', 'doctor')
 
 _EPILOG = """\
 exit status of detect, ground, caption and ask:
