@@ -1,5 +1,14 @@
 """BLIP against the library's own way: processor, `generate` and the heads of the whole model."""
 
+from families._reference import (
+    GREEDY,
+    odd_sizes,
+    planes,
+    PLANES_FIRST,
+    shares,
+    Stopping,
+    TOLERANCE,
+)
 import numpy as np
 import pytest
 from tiny import blip
@@ -11,11 +20,7 @@ from vlm_ros.errors import BackendError, DeadlineExceeded, QuestionError, WorkCa
 from vlm_ros.results import Status
 from vlm_ros.tasks import tasks_of, Ticket
 
-TOLERANCE = 2e-5
-"""Of probabilities, both ways in float32."""
 QUESTIONS = ('what color is the door?', 'how many dogs are on the table?', 'where am i')
-FIRST = {'input_data_format': 'channels_first'}
-"""Said, because it is guessed otherwise, wrongly of a dot."""
 TASKS = {
     'caption': ('caption',),
     'answer': ('answer',),
@@ -66,35 +71,14 @@ def library(folders):
 
 @pytest.fixture(scope='module')
 def images(photos):
-    """Photographs, a strip and a dot."""
-    coffee = photos['coffee'].copy()
-    strip, dot = coffee[100:111, :333], coffee[:2, :1]
-    return [photos['chelsea'].copy(), coffee, *map(np.ascontiguousarray, (strip, dot))]
-
-
-class Stopping(Ticket):
-    """Cancels itself at its `last` check."""
-
-    def __init__(self, last):
-        super().__init__()
-        self.left = last
-
-    def check(self):
-        self.left -= 1
-        if not self.left:
-            self.cancel()
-        super().check()
-
-
-def planes(image):
-    return torch.from_numpy(image.copy()).permute(2, 0, 1)
+    return odd_sizes(photos)
 
 
 @torch.inference_mode()
 def generated(library, image, text=None):
     model, processor = library
-    inputs = processor(images=planes(image), text=text, return_tensors='pt', **FIRST)
-    tokens = model.generate(**inputs, max_new_tokens=12, num_beams=1, do_sample=False)
+    inputs = processor(images=planes(image), text=text, return_tensors='pt', **PLANES_FIRST)
+    tokens = model.generate(**inputs, max_new_tokens=12, **GREEDY)
     return processor.decode(tokens[0], skip_special_tokens=True).strip()
 
 
@@ -150,9 +134,9 @@ def test_yes_or_no_is_the_likelier_of_the_two(exact, library, photos, question):
         library_likelihood(library['answer'], photos['coffee'], question, text)
         for text in ('yes', 'no')
     ]
-    shares = np.exp(likelihoods) / np.exp(likelihoods).sum()
-    assert answer.text == ('yes', 'no')[int(np.argmax(shares))]
-    assert answer.confidence == pytest.approx(shares.max(), abs=TOLERANCE)
+    expected = shares(likelihoods)
+    assert answer.text == ('yes', 'no')[int(np.argmax(expected))]
+    assert answer.confidence == pytest.approx(expected.max(), abs=TOLERANCE)
     assert 0.5 < answer.confidence < 1
 
 
@@ -160,15 +144,12 @@ def test_choice_is_the_likeliest(exact, library, photos):
     choices = ('two', 'a red ball', 'left side of the street', 'snowman', *map(str, range(30)))
     question = 'how many are there?'
     answer = exact['answer'].answer(photos['coffee'], question, choices=choices)
-    likelihoods = np.array(
-        [
-            library_likelihood(library['answer'], photos['coffee'], question, text)
-            for text in choices
-        ]
-    )
-    shares = np.exp(likelihoods) / np.exp(likelihoods).sum()
-    assert answer.text == choices[int(np.argmax(shares))]
-    assert answer.confidence == pytest.approx(shares.max(), abs=TOLERANCE)
+    likelihoods = [
+        library_likelihood(library['answer'], photos['coffee'], question, text) for text in choices
+    ]
+    expected = shares(likelihoods)
+    assert answer.text == choices[int(np.argmax(expected))]
+    assert answer.confidence == pytest.approx(expected.max(), abs=TOLERANCE)
 
 
 def test_matches_as_the_library_does(exact, library, images):
@@ -178,7 +159,9 @@ def test_matches_as_the_library_does(exact, library, images):
         expected = []
         with torch.inference_mode():
             for text in texts:
-                inputs = processor(images=planes(image), text=text, return_tensors='pt', **FIRST)
+                inputs = processor(
+                    images=planes(image), text=text, return_tensors='pt', **PLANES_FIRST
+                )
                 expected.append(model(**inputs).itm_score.softmax(-1)[0, 1].item())
         scores = exact['match'].match(image, texts)
         np.testing.assert_allclose(scores, expected, atol=TOLERANCE)

@@ -54,4 +54,4 @@ def save(folder: Path, head: str = 'answer') -> dict[str, Any]:
     model.save_pretrained(folder)
     size = {'height': SIDE_PX, 'width': SIDE_PX}
     BlipProcessor(BlipImageProcessor(size=size), tokenizer).save_pretrained(folder)
-    return {'dtype': 'float32', 'max_new_tokens': 10}
+    return {'dtype': 'float32', 'max_new_tokens': 8, 'threads': 1}
