@@ -144,6 +144,18 @@ def test_equal_scores_keep_the_earlier():
     assert boxes.non_max_suppression(apart, [0.5] * 50, 0.5).tolist() == list(range(50))
 
 
+def test_suppression_by_class_keeps_what_overlaps_another_class():
+    xyxy = [[0, 0, 10, 10], [1, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]]
+    scores, classes = [0.5, 0.9, 0.7, 0.1], [4, 4, 2, 4]
+    kept = boxes.class_wise_non_max_suppression(xyxy, scores, classes, 0.5)
+    assert kept.tolist() == [1, 2, 3]
+    every = boxes.class_wise_non_max_suppression(xyxy, scores, classes, 1)
+    assert every.tolist() == [1, 2, 0, 3]
+    few = boxes.class_wise_non_max_suppression(xyxy, scores, classes, 0.5, max_per_class=2)
+    assert few.tolist() == [1, 2]
+    assert boxes.class_wise_non_max_suppression([], [], [], 0.5).tolist() == []
+
+
 def test_suppression_of_nothing():
     kept = boxes.non_max_suppression([], [], 0.5)
     assert kept.shape == (0,)

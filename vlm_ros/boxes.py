@@ -86,6 +86,37 @@ def non_max_suppression(
     return np.array(kept, np.intp)
 
 
+def class_wise_non_max_suppression(
+    xyxy: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    classes: npt.ArrayLike,
+    iou_threshold: float,
+    *,
+    max_per_class: int = 300,
+) -> npt.NDArray[np.intp]:
+    """Indices `(K,)` of the boxes to keep, best score first; boxes of two classes never compete.
+
+    Args:
+        xyxy: `(N, 4)` corners.
+        scores: `(N,)`.
+        classes: `(N,)` integers.
+        iou_threshold: As for `non_max_suppression`; from 1 on all boxes stay.
+        max_per_class: How many of the best boxes of a class are held against each other; the
+            others go. Detectors of the DETR kind make hundreds, one for every patch or query.
+    """
+    values, kinds = np.asarray(scores, np.float32), np.asarray(classes)
+    order = np.argsort(-values, kind='stable')
+    if iou_threshold >= 1 or not len(order):
+        return order
+    boxes = _boxes(xyxy)
+    kept = []
+    for kind in np.unique(kinds):
+        own = order[kinds[order] == kind][:max_per_class]
+        kept.append(own[non_max_suppression(boxes[own], values[own], iou_threshold)])
+    survivors = np.sort(np.concatenate(kept))
+    return survivors[np.argsort(-values[survivors], kind='stable')]
+
+
 def _boxes(boxes: npt.ArrayLike) -> FloatArray:
     array = np.asarray(boxes, np.float32)
     if array.size == 0:

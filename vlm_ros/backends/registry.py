@@ -108,11 +108,6 @@ _BUILT_IN = {
         ('detect', 'ground', 'caption'),
         TORCH,
     ),
-    'florence2': _BuiltIn(
-        'vlm_ros.backends.families.florence2:Florence2Backend',
-        ('detect', 'ground', 'caption'),
-        TORCH,
-    ),
     'grounding_dino': _BuiltIn(
         'vlm_ros.backends.families.grounding_dino:GroundingDinoBackend',
         ('detect', 'ground'),

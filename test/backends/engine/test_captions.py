@@ -1,5 +1,7 @@
 """Which tokens of a caption make a name."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from tiny._wordpiece import bert_tokenizer
@@ -64,7 +66,7 @@ def test_names_are_shared_out_among_captions(tokenizer, limit):
     read = [word for caption in captions for word in words(tokenizer, caption)]
     assert read == list(names)
     # No two neighbours would have fitted into one.
-    for first, second in zip(captions, captions[1:], strict=False):
+    for first, second in pairwise(captions):
         begin, end = second.spans[0]
         assert len(first.ids) + end - begin + 1 > limit
 

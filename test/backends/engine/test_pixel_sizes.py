@@ -34,4 +34,4 @@ def test_fast_pixels_have_the_exact_ones_shape_and_nearly_their_values(shape, ph
     ]
     assert made[0].shape == made[1].shape == (1, 3, *Pixels(processor).size_hw(image))
     assert (made[0] - made[1]).abs().mean() < 0.05  # of values from -2 to 2
-    assert made[1].std() > 0.3
+    assert made[1].std() > 0.2

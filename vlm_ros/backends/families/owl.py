@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from transformers import (
     AutoImageProcessor,
@@ -24,7 +23,7 @@ from vlm_ros.backends.engine.export import run_in
 from vlm_ros.backends.engine.pixels import Pixels
 from vlm_ros.backends.engine.recent import Recent
 from vlm_ros.backends.engine.work import TorchBackend
-from vlm_ros.boxes import clip_xyxy, cxcywh_to_xyxy, FloatArray, non_max_suppression
+from vlm_ros.boxes import class_wise_non_max_suppression, clip_xyxy, cxcywh_to_xyxy
 from vlm_ros.errors import BackendError, InputError
 from vlm_ros.grounding.naming import ground_by_names
 from vlm_ros.phrases import Vocabulary
@@ -37,8 +36,6 @@ PROMPT = 'a photo of a {}'
 TEXT_BATCH = 32
 """Names in one pass of the text tower; the ticket is looked at between passes."""
 MAX_VOCABULARIES = 8
-MAX_DETECTIONS = 300
-"""Best boxes of a name that are held against each other; the heads make one a patch."""
 
 
 @dataclass(frozen=True)
@@ -268,7 +265,11 @@ class OwlBackend(TorchBackend):
         scores, which = best.sigmoid().cpu().numpy(), indices.cpu().numpy()
         xyxy = cxcywh_to_xyxy(boxes.float().cpu().numpy())
         kept = np.flatnonzero(scores >= threshold)
-        kept = kept[_suppressed(xyxy[kept], scores[kept], which[kept], self._iou_threshold)]
+        kept = kept[
+            class_wise_non_max_suppression(
+                xyxy[kept], scores[kept], which[kept], self._iou_threshold
+            )
+        ]
         height, width = image.shape[:2]
         scale_x, scale_y = self._pixels.scale_xy(image)
         xyxy = xyxy[kept] * np.array([scale_x, scale_y] * 2, np.float32)
@@ -311,18 +312,3 @@ def _unit(vectors: torch.Tensor) -> torch.Tensor:
     # The heads add the same to the length.
     lengths: torch.Tensor = torch.linalg.norm(vectors, dim=-1, keepdim=True)
     return vectors / (lengths + 1e-6)
-
-
-def _suppressed(
-    xyxy: FloatArray, scores: FloatArray, classes: npt.NDArray[np.intp], iou_threshold: float
-) -> npt.NDArray[np.intp]:
-    """Return the indices of the boxes to keep, best first."""
-    order = np.argsort(-scores, kind='stable')
-    if iou_threshold >= 1 or not len(order):
-        return order
-    kept = []
-    for each in np.unique(classes):
-        own = order[classes[order] == each][:MAX_DETECTIONS]
-        kept.append(own[non_max_suppression(xyxy[own], scores[own], iou_threshold)])
-    survivors = np.sort(np.concatenate(kept))
-    return survivors[np.argsort(-scores[survivors], kind='stable')]
