@@ -219,6 +219,34 @@ def test_nothing_is_nothing(dialect, text):
     assert spoken.is_complete
 
 
+@pytest.mark.parametrize(
+    ('dialect', 'text', 'is_readable'),
+    [
+        ('json', '[]', True),
+        ('json', '```json\n[]\n```', True),
+        ('json', '{"objects": []}', True),
+        ('json', '{}', True),
+        ('json', '[{"label": "cat", "box": null}]', True),
+        ('json', '[{"label": "cat", "box": [1, 2, 3, 4]}]', True),
+        ('json', '[{"label": "cat", "box": [1, 2, 3]}]', False),
+        ('json', 'There is no cat.', False),
+        ('json', 'I see [a cat].', False),
+        ('json', '{"answer": "no"}', False),
+        ('json', '', False),
+        ('paligemma', '', True),
+        ('paligemma', '<eos>', True),
+        ('paligemma', 'no cat', False),
+        ('paligemma', '<loc0001><loc0001><loc0001><loc0001> cat', False),
+        ('qwen2', 'There is no cat.', False),
+        ('qwen2', 'a cat(1,2),(3,4)', True),
+        ('internvl', '<ref>cat</ref><box>null</box>', True),
+        ('internvl', 'There is no cat.', False),
+    ],
+)
+def test_an_answer_that_says_nothing_of_boxes_is_not_readable(dialect, text, is_readable):
+    assert parse(dialect, text).is_readable is is_readable
+
+
 @pytest.mark.parametrize('size', [(0, 480), (640, -1)])
 @pytest.mark.parametrize('dialect', DIALECTS.values(), ids=lambda dialect: dialect.name)
 def test_sizes_must_be_positive(dialect, size):

@@ -432,6 +432,32 @@ def test_a_server_that_is_down_is_left_alone_and_tried_again_later(load, server,
     assert model.caption(image).text == 'a cat'
 
 
+def test_a_silent_server_is_left_alone_whatever_the_deadlines(load, server, image, monkeypatch):
+    monkeypatch.setattr('vlm_ros.backends.openai_api.chat.SILENCE_S', 0.1)
+    model = load(retries=0, rest_s=60.0)
+    server.script += [stall()] * FAILURES
+    for _ in range(FAILURES):
+        with pytest.raises(DeadlineExceeded, match='said nothing'):
+            model.caption(image, ticket=Ticket(0.2))
+    with pytest.raises(ModelError, match=r'said nothing \(it failed several times'):
+        model.caption(image)
+    assert len(server.requests) == FAILURES
+
+
+def test_work_that_was_ended_says_nothing_about_the_server(load, server, image):
+    model = load(retries=0, rest_s=60.0)
+    server.script += [fail(503), fail(503), stall(), fail(503)]
+    for _ in range(2):
+        with pytest.raises(ModelError, match='503'):
+            model.caption(image)
+    with pytest.raises(DeadlineExceeded):
+        model.caption(image, ticket=Ticket(0.1))
+    with pytest.raises(ModelError, match='503'):
+        model.caption(image)
+    with pytest.raises(ModelError, match='left alone'):
+        model.caption(image)
+
+
 def test_requests_that_are_wrong_do_not_count_against_the_server(load, server, image):
     model = load(retries=0)
     server.script += [fail(400, 'bad request')] * (2 * FAILURES)

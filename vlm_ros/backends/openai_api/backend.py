@@ -92,6 +92,7 @@ class OpenAiApiBackend:
     ) -> None:
         check_device(device)
         check_number('timeout_s', timeout_s, 0.1, 3600)
+        check_number('rest_s', rest_s, 0, 3600)
         check_number('max_box_tokens', max_box_tokens, 1, 100_000)
         check_dialect(dialect)
         manner = check_manner(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 import functools
 import json
+import time
 from typing import Any, TypeVar
 
 import openai
@@ -13,9 +14,9 @@ from openai.types.chat import ChatCompletion
 from vlm_ros.backends.openai_api.line import Line, SLICE_S, TalkError, Tell
 from vlm_ros.backends.openai_api.pictures import Picture
 from vlm_ros.backends.openai_api.replies import Listening, Reply
-from vlm_ros.backends.openai_api.rest import Rest, RestingError
+from vlm_ros.backends.openai_api.rest import Rest, RestingError, Sign
 from vlm_ros.backends.openai_api.troubles import BrokeOffError, Explainer, RubbishError, Trouble
-from vlm_ros.errors import ModelError
+from vlm_ros.errors import DeadlineExceeded, ModelError
 from vlm_ros.tasks import Ticket
 
 T = TypeVar('T')
@@ -25,9 +26,15 @@ FIRST_WAIT_S = 0.25
 """Before a second try where the server does not say how long to wait; doubles each time."""
 LONGEST_WAIT_S = 30.0
 """A server that asks for more is given up at once."""
+SILENCE_S = 5.0
+"""A deadline that passes after so long a silence says something about the server, too."""
 _CONNECT_S = 5.0
 # What a server or a model may not take; asked without it from then on.
 _OPTIONAL = ('temperature', 'top_logprobs', 'logprobs')
+
+
+class SilentDeadline(DeadlineExceeded):
+    """The deadline passed while the server said nothing for long."""
 
 
 class TroubleError(ModelError):
@@ -68,8 +75,9 @@ class Chat:
 
     def __init__(self, explainer: Explainer, manner: Manner, rest_s: float) -> None:
         self._explainer, self._manner = explainer, manner
-        self._rest = Rest(rest_s, _is_servers)
+        self._rest = Rest(rest_s, _sign_of)
         self._last = ''
+        self._heard_s = 0.0
         self._left_out: set[str] = set()
         self._limit_name = 'max_tokens'
         self._line = Line()
@@ -193,6 +201,9 @@ class Chat:
                     f'{self._last} (it failed several times in a row and is left alone for '
                     f'{self._rest.rest_s:g} s)'
                 ) from None
+            except SilentDeadline as error:
+                self._last = str(error)
+                raise
             except TroubleError as error:
                 self._last = str(error)
                 asked_s = error.trouble.wait_s
@@ -208,8 +219,14 @@ class Chat:
         raise AssertionError('the last attempt returns or raises')
 
     def _once(self, talk: Talk[T], ticket: Ticket) -> T:
+        self._heard_s = time.monotonic()
         try:
             return self._line.call(talk, ticket)
+        except DeadlineExceeded as error:
+            if time.monotonic() - self._heard_s < min(SILENCE_S, self._explainer.timeout_s):
+                raise
+            url = self._explainer.base_url
+            raise SilentDeadline(f'the deadline passed while {url} said nothing') from error
         except TalkError as error:
             raise TroubleError(self._explainer.explain(error.__cause__)) from error.__cause__
 
@@ -231,6 +248,7 @@ class Chat:
                     break
                 except openai.APIConnectionError as error:
                     raise BrokeOffError from error
+                self._heard_s = time.monotonic()
                 if listening.take(piece) and partial:
                     tell(listening.text)
                 if listening.is_too_long:
@@ -275,5 +293,9 @@ def _object(content: bytes) -> dict[str, Any]:
     return found
 
 
-def _is_servers(error: BaseException) -> bool:
-    return isinstance(error, TroubleError) and error.trouble.is_servers
+def _sign_of(error: Exception) -> Sign:
+    if isinstance(error, TroubleError):
+        return Sign.DOWN if error.trouble.is_servers else Sign.UP
+    if isinstance(error, SilentDeadline):
+        return Sign.DOWN
+    return Sign.NONE

@@ -6,31 +6,23 @@ request tries again, and decides.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+import enum
 import time
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import pybreaker
-
-from vlm_ros.errors import BackendError
 
 T = TypeVar('T')
 FAILURES = 3
 
 
-class _Memory(pybreaker.CircuitMemoryStorage):
-    """Remembers when the rest began by a clock that nobody sets: a robot's clock jumps."""
+class Sign(enum.Enum):
+    """What an exception of a call says about the server."""
 
-    _since_s: float | None = None
-
-    @property
-    def opened_at(self) -> datetime | None:
-        if self._since_s is None:
-            return None
-        return datetime.now(timezone.utc) - timedelta(seconds=time.monotonic() - self._since_s)
-
-    @opened_at.setter
-    def opened_at(self, moment: datetime) -> None:
-        self._since_s = time.monotonic()
+    DOWN = 'down'
+    UP = 'up'
+    NONE = 'none'
+    """Nothing: somebody here ended the call."""
 
 
 class RestingError(Exception):
@@ -42,21 +34,17 @@ class Rest:
 
     Args:
         rest_s: How long it is left alone.
-        is_failure: Whether an exception of a call says that the server is down.
-
-    Raises:
-        BackendError: `rest_s` is negative or longer than an hour.
+        sign_of: What an exception says about the server.
     """
 
-    def __init__(self, rest_s: float, is_failure: Callable[[BaseException], bool]) -> None:
-        if not 0 <= rest_s <= 3600:
-            raise BackendError(f'rest_s must be from 0 to 3600, got {rest_s}')
+    def __init__(self, rest_s: float, sign_of: Callable[[Exception], Sign]) -> None:
         self.rest_s = rest_s
+        self._sign_of = sign_of
+        self._memory = _Memory(pybreaker.STATE_CLOSED)
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=FAILURES,
             reset_timeout=rest_s,
-            exclude=[lambda error: not is_failure(error)],
-            state_storage=_Memory(pybreaker.STATE_CLOSED),
+            state_storage=self._memory,
             throw_new_error_on_trip=False,
         )
 
@@ -66,7 +54,47 @@ class Rest:
         Raises:
             RestingError: The server is being left alone.
         """
+        is_open = self._breaker.current_state == pybreaker.STATE_OPEN
+        if is_open and self._memory.open_for_s < self.rest_s:
+            raise RestingError
         try:
-            return self._breaker.call(work)
-        except pybreaker.CircuitBreakerError as error:
-            raise RestingError from error
+            result = work()
+        except Exception as error:
+            # Told afterwards, because the breaker takes each exception for a failure or a success.
+            sign = self._sign_of(error)
+            if sign is Sign.DOWN:
+                self._breaker.call(_raise, error)
+            elif sign is Sign.UP:
+                self._breaker.call(_nothing)
+            raise
+        self._breaker.call(_nothing)
+        return result
+
+
+class _Memory(pybreaker.CircuitMemoryStorage):
+    """Remembers when the rest began by a clock that nobody sets: a robot's clock jumps."""
+
+    _since_s: float | None = None
+
+    @property
+    def open_for_s(self) -> float:
+        """Seconds since the rest began."""
+        return float('inf') if self._since_s is None else time.monotonic() - self._since_s
+
+    @property
+    def opened_at(self) -> datetime | None:
+        if self._since_s is None:
+            return None
+        return datetime.now(timezone.utc) - timedelta(seconds=self.open_for_s)
+
+    @opened_at.setter
+    def opened_at(self, moment: datetime) -> None:
+        self._since_s = time.monotonic()
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
+def _nothing() -> None:
+    pass
