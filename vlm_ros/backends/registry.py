@@ -133,6 +133,11 @@ _BUILT_IN = {
         ('detect', 'ground', 'detect_like'),
         TORCH,
     ),
+    'vilt': _BuiltIn(
+        'vlm_ros.backends.families.vilt:load_vilt',
+        ('answer', 'verify', 'match'),
+        TORCH,
+    ),
 }
 
 

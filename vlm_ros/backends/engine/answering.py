@@ -1,6 +1,6 @@
 """From what a model writes, or how likely it finds a text, to captions and answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from vlm_ros.backends.engine.generation import Generated
 from vlm_ros.errors import QuestionError
 from vlm_ros.grounding.questions import parse
 from vlm_ros.phrases import check_text
-from vlm_ros.results import Answer, Caption, Status
+from vlm_ros.results import Answer, Caption, Status, Truth, Verdict
 from vlm_ros.tasks import Ticket
 
 YES_NO = ('yes', 'no')
@@ -155,3 +155,43 @@ def captioned(generated: Generated) -> Caption:
     if not generated.text:
         return Caption('nothing', 0.0, Status.UNSURE, NO_WORDS)
     return Caption(generated.text, generated.confidence)
+
+
+def answer_of_labels(
+    scores: torch.Tensor, labels: Mapping[int, str], choices: Sequence[str] = ()
+) -> Answer:
+    """Return the best of the answers that a model has a score for.
+
+    Choices restrict them. One that the model has no answer for cannot be chosen; the message
+    names it, because the confidence knows nothing of it.
+
+    Args:
+        scores: `(N,)` in [0, 1].
+        labels: The N answers.
+        choices: As the caller spells them; empty for all.
+    """
+    if not choices:
+        best = int(scores.argmax())
+        return Answer(Status.OK, labels[best], float(scores[best]))
+    known = {label.casefold(): index for index, label in labels.items()}
+    found = {choice: known[choice.casefold()] for choice in choices if choice.casefold() in known}
+    missing = ', '.join(choice for choice in choices if choice not in found)
+    message = f'the model has no such answer as: {missing}' if missing else ''
+    if not found:
+        return Answer(Status.UNSURE, message=message)
+    chosen = max(found, key=lambda choice: float(scores[found[choice]]))
+    return Answer(Status.OK, chosen, float(scores[found[chosen]]), message=message)
+
+
+def verdict_of(shares: torch.Tensor, labels: Mapping[int, str]) -> Verdict:
+    """Return the verdict of a head with two labels, of which one is called true.
+
+    Args:
+        shares: `(2,)`, probabilities.
+        labels: What they are of; where neither is called true, the second is, as in NLVR2.
+    """
+    true = next((i for i, label in labels.items() if label.casefold() == 'true'), 1)
+    share = min(float(shares[true]), 1.0)
+    if share >= 0.5:
+        return Verdict(Truth.TRUE, share)
+    return Verdict(Truth.FALSE, 1 - share)
