@@ -298,6 +298,15 @@ def test_thoughts_and_control_characters_are_left_out(model, server, image):
     assert model.caption(image).text == 'a [31mcat'
 
 
+def test_thoughts_are_not_told_while_they_last(model, server, image):
+    server.script += [say('<think>a dog? no</think> a cat'), say('<think>a dog?', finish='length')]
+    parts = []
+    model.caption(image, ticket=Ticket(on_partial=parts.append))
+    assert [part for part in parts if part] == ['a', 'a cat']
+    with pytest.raises(ModelError, match='answered nothing within max_tokens'):
+        model.caption(image)
+
+
 def test_a_server_that_does_not_stream(model, server, image):
     server.script.append(say_at_once('a cat at once'))
     assert model.caption(image).text == 'a cat at once'
@@ -363,6 +372,8 @@ def test_options_are_sent(load, server, image):
     ('options', 'message'),
     [
         ({'max_tokens': 0}, 'max_tokens'),
+        ({'max_tokens': 'many'}, 'max_tokens'),
+        ({'max_tokens': True}, 'max_tokens'),
         ({'max_box_tokens': 0}, 'max_box_tokens'),
         ({'temperature': float('nan')}, 'temperature'),
         ({'timeout_s': 0}, 'timeout_s'),

@@ -5,6 +5,7 @@ bin, and pixels are rounded down. Three things differ, on purpose: a label keeps
 not ASCII, corners are put in order, and an empty box is rejected.
 """
 
+from dataclasses import dataclass, field
 import re
 
 from vlm_ros.backends.dialects.names import said
@@ -44,33 +45,43 @@ def parse_florence2(
             `banned_grounding_tokens` of the processor's post-processor.
     """
     text, is_all = read_only_so_much(text)
-    hearing = Hearing(resolution_wh, resolution_wh)
-    bins: list[int] = []
-    label, rest = '', 0
-
-    def end_run() -> None:
-        nonlocal label, rest
-        rest = len(bins) % 4 if bins else rest
-        if bins and not label:
-            hearing.reject('a box without a label')
-        elif len(bins) < 4 and bins:
-            hearing.reject(f'{label[:40]!r} has {len(bins)} location tokens, not 4')
-        elif label not in ignored:
-            for first in range(0, len(bins) - 3, 4):
-                hearing.note(label, _pixels(bins[first : first + 4], resolution_wh))
-        if bins:
-            label = ''
-        bins.clear()
-
+    run = _Run(Hearing(resolution_wh, resolution_wh), ignored)
     for piece in _PIECE.finditer(_SILENT.sub('', text)):
         if piece['bin']:
-            bins.append(int(piece['bin']))
+            run.bins.append(int(piece['bin']))
             continue
-        end_run()
-        label, rest = (piece['text'] or '').strip(), 0
-    end_run()
-    ends_inside = bool(label or rest)  # a label that waits for its box, or a box for its rest
-    return hearing.heard(is_complete=is_all and not (was_cut or ends_inside))
+        run.end()
+        run.label, run.rest = (piece['text'] or '').strip(), 0
+    run.end()
+    ends_inside = bool(run.label or run.rest)  # a label without its box, or a box without its rest
+    return run.hearing.heard(is_complete=is_all and not (was_cut or ends_inside))
+
+
+@dataclass
+class _Run:
+    """A label and the location tokens behind it, while they are being read."""
+
+    hearing: Hearing
+    ignored: frozenset[str]
+    bins: list[int] = field(default_factory=list)
+    label: str = ''
+    rest: int = 0
+
+    def end(self) -> None:
+        """Take it down."""
+        bins, self.bins = self.bins, []
+        if not bins:
+            return
+        label, self.label = self.label, ''
+        self.rest = len(bins) % 4
+        if not label:
+            self.hearing.reject('a box without a label')
+        elif len(bins) < 4:
+            self.hearing.reject(f'{label[:40]!r} has {len(bins)} location tokens, not 4')
+        elif label not in self.ignored:
+            for first in range(0, len(bins) - 3, 4):
+                corners = _pixels(bins[first : first + 4], self.hearing.resolution_wh)
+                self.hearing.note(label, corners)
 
 
 def _pixels(bins: list[int], resolution_wh: tuple[int, int]) -> list[float]:

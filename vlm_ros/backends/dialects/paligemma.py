@@ -7,6 +7,7 @@ paligemma_parse.py).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 import re
 
 from vlm_ros.backends.dialects.names import said_all
@@ -37,35 +38,44 @@ def parse_paligemma(
     end. The tokens of masks are skipped.
     """
     text, is_all = read_only_so_much(text)
-    hearing = Hearing(resolution_wh, BINS)
-    bins: list[int] = []
-    label, ended = '', False
-
-    def end_entry() -> None:
-        nonlocal label
-        if len(bins) == 4:
-            top, left, bottom, right = bins
-            hearing.note(label, (left, top, right, bottom))
-        elif bins:
-            hearing.reject(f'{label.strip()[:40]!r} has {len(bins)} location tokens, not 4')
-        bins.clear()
-        label = ''
-
+    entry = _Entry(Hearing(resolution_wh, BINS))
+    ended = False
     for piece in _PIECE.finditer(text):
         if piece['stop']:
             ended = True
         elif piece['end']:
-            end_entry()
+            entry.end()
         elif piece['bin']:
-            if label.strip():
-                end_entry()
-            bins.append(int(piece['bin']))
+            if entry.label.strip():
+                entry.end()
+            entry.bins.append(int(piece['bin']))
         elif piece['text']:
-            label += piece['text']
-    is_open = bool(bins) and not ended and (was_cut or not is_all or not label.strip())
+            entry.label += piece['text']
+    is_cut = was_cut or not is_all or not entry.label.strip()
+    is_open = bool(entry.bins) and not ended and is_cut
     if not is_open:
-        end_entry()
-    return hearing.heard(
+        entry.end()
+    return entry.hearing.heard(
         is_complete=is_all and not (was_cut or is_open),
         is_readable='<loc' in text or not text.replace('<eos>', '').strip(),
     )
+
+
+@dataclass
+class _Entry:
+    """The entry that is being read."""
+
+    hearing: Hearing
+    bins: list[int] = field(default_factory=list)
+    label: str = ''
+
+    def end(self) -> None:
+        """Take it down, and begin the next one."""
+        if len(self.bins) == 4:
+            top, left, bottom, right = self.bins
+            self.hearing.note(self.label, (left, top, right, bottom))
+        elif self.bins:
+            label = self.label.strip()[:40]
+            self.hearing.reject(f'{label!r} has {len(self.bins)} location tokens, not 4')
+        self.bins.clear()
+        self.label = ''

@@ -21,7 +21,7 @@ def check_address(base_url: str) -> str:
     Raises:
         BackendError: It is no HTTP address, or it holds a secret.
     """
-    text = base_url.strip() or os.environ.get('OPENAI_BASE_URL', '').strip() or OPENAI_URL
+    text = (base_url or '').strip() or os.environ.get('OPENAI_BASE_URL', '').strip() or OPENAI_URL
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -5,19 +5,17 @@ from typing import Any
 
 from vlm_ros.backends.dialects import detections_of
 from vlm_ros.backends.openai_api import answering, closed
-from vlm_ros.backends.openai_api.address import check_address, read_key
-from vlm_ros.backends.openai_api.chat import Chat
-from vlm_ros.backends.openai_api.choosing import choose_model
+from vlm_ros.backends.openai_api.choosing import open_chat
 from vlm_ros.backends.openai_api.options import (
     check_device,
     check_dialect,
     check_manner,
     check_number,
+    check_waits,
     choose_dialect,
 )
 from vlm_ros.backends.openai_api.pictures import Pictures
 from vlm_ros.backends.openai_api.replies import Reply
-from vlm_ros.backends.openai_api.troubles import Explainer
 from vlm_ros.errors import InputError, ModelError, QuestionError
 from vlm_ros.phrases import check_text, MAX_NAME_CHARACTERS, noun_phrases, Phrase, Vocabulary
 from vlm_ros.results import (
@@ -91,27 +89,19 @@ class OpenAiApiBackend:
         extra: str | Mapping[str, Any] = '',
     ) -> None:
         check_device(device)
-        check_number('timeout_s', timeout_s, 0.1, 3600)
-        check_number('rest_s', rest_s, 0, 3600)
-        check_number('max_box_tokens', max_box_tokens, 1, 100_000)
+        check_waits(timeout_s, rest_s)
         check_dialect(dialect)
-        manner = check_manner(
-            max_tokens=max_tokens,
-            temperature=temperature,
-            detail=detail,
-            retries=retries,
-            extra=extra,
-        )
+        check_number('max_box_tokens', max_box_tokens, 1, 100_000)
+        manner = check_manner(max_tokens, temperature, detail, retries, extra)
         self._pictures = Pictures(max_side_px=max_side_px, quality=jpeg_quality)
-        address = check_address(base_url)
-        key = read_key(auth_variable, address)
-        explainer = Explainer(address, model, auth_variable, key, timeout_s)
-        self._chat = Chat(explainer, manner, rest_s)
-        try:
-            self._chat.model, self._revision = choose_model(self._chat, address, model)
-        except BaseException:
-            self._chat.close()
-            raise
+        self._chat, self._revision = open_chat(
+            model,
+            base_url=base_url,
+            auth_variable=auth_variable,
+            timeout_s=timeout_s,
+            rest_s=rest_s,
+            manner=manner,
+        )
         self._dialect = choose_dialect(dialect, self._chat.model)
         self._pictures.multiple = _SIDE_MULTIPLE.get(self._dialect.name, 1)
         self._box_tokens = max_box_tokens

@@ -1,21 +1,18 @@
 """Conversations with one server: asked, streamed, tried again, given up."""
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 import functools
-import json
-import time
 from typing import Any, TypeVar
 
 import openai
-from openai.types.chat import ChatCompletion
 
-from vlm_ros.backends.openai_api.line import Line, SLICE_S, TalkError, Tell
+from vlm_ros.backends.openai_api.api import Api
+from vlm_ros.backends.openai_api.line import Line, TalkError, Tell
 from vlm_ros.backends.openai_api.pictures import Picture
-from vlm_ros.backends.openai_api.replies import Listening, Reply
+from vlm_ros.backends.openai_api.replies import Reply
 from vlm_ros.backends.openai_api.rest import Rest, RestingError, Sign
-from vlm_ros.backends.openai_api.troubles import BrokeOffError, Explainer, RubbishError, Trouble
+from vlm_ros.backends.openai_api.troubles import Explainer, Trouble
 from vlm_ros.errors import DeadlineExceeded, ModelError
 from vlm_ros.tasks import Ticket
 
@@ -28,7 +25,6 @@ LONGEST_WAIT_S = 30.0
 """A server that asks for more is given up at once."""
 SILENCE_S = 5.0
 """A deadline that passes after so long a silence says something about the server, too."""
-_CONNECT_S = 5.0
 # What a server or a model may not take; asked without it from then on.
 _OPTIONAL = ('temperature', 'top_logprobs', 'logprobs')
 
@@ -77,17 +73,10 @@ class Chat:
         self._explainer, self._manner = explainer, manner
         self._rest = Rest(rest_s, _sign_of)
         self._last = ''
-        self._heard_s = 0.0
         self._left_out: set[str] = set()
         self._limit_name = 'max_tokens'
         self._line = Line()
-        timeout_s = explainer.timeout_s
-        self._client = openai.AsyncOpenAI(
-            base_url=explainer.base_url,
-            api_key=explainer.key,
-            max_retries=0,  # the ticket bounds the retries here
-            timeout=openai.Timeout(timeout_s + SLICE_S, connect=min(_CONNECT_S, timeout_s)),
-        )
+        self._api = Api(explainer.base_url, explainer.key, explainer.timeout_s)
 
     @property
     def model(self) -> str:
@@ -100,7 +89,7 @@ class Chat:
 
     def close(self) -> None:
         """Hang up; may be called twice."""
-        self._line.close(self._client.close)
+        self._line.close(self._api.close)
 
     def models(self, ticket: Ticket) -> dict[str, int]:
         """Return the names of the served models, and when each was made (0: not told).
@@ -108,7 +97,7 @@ class Chat:
         Raises:
             TroubleError: The server does not say.
         """
-        return self._tried(lambda _: self._list(), ticket)
+        return self._tried(lambda _: self._api.models(), ticket)
 
     def ask(
         self,
@@ -138,7 +127,7 @@ class Chat:
         for _ in range(len(_OPTIONAL) + 2):
             body = self._body(pictures, question, limit, top_logprobs)
             try:
-                return self._tried(functools.partial(self._talk, body, partial), ticket)
+                return self._tried(functools.partial(self._api.complete, body, partial), ticket)
             except TroubleError as error:
                 if not self._does_without(error):
                     raise self._with_models(error, ticket) from error
@@ -219,78 +208,15 @@ class Chat:
         raise AssertionError('the last attempt returns or raises')
 
     def _once(self, talk: Talk[T], ticket: Ticket) -> T:
-        self._heard_s = time.monotonic()
         try:
             return self._line.call(talk, ticket)
         except DeadlineExceeded as error:
-            if time.monotonic() - self._heard_s < min(SILENCE_S, self._explainer.timeout_s):
+            if self._api.silent_for_s < min(SILENCE_S, self._explainer.timeout_s):
                 raise
             url = self._explainer.base_url
             raise SilentDeadline(f'the deadline passed while {url} said nothing') from error
         except TalkError as error:
             raise TroubleError(self._explainer.explain(error.__cause__)) from error.__cause__
-
-    async def _talk(self, body: dict[str, Any], partial: bool, tell: Tell) -> Reply:
-        listening = Listening()
-        timeout_s = self._explainer.timeout_s
-        create: Any = self._client.chat.completions.create
-        stream = await asyncio.wait_for(create(**body, stream=True), timeout_s)
-        async with stream:
-            kind = stream.response.headers.get('content-type', '').partition(';')[0].strip()
-            if kind == 'application/json':  # a server that does not stream
-                await asyncio.wait_for(stream.response.aread(), timeout_s)
-                _take_whole(listening, stream.response.content)
-            pieces = stream.__aiter__()
-            while kind != 'application/json':
-                try:
-                    piece = await asyncio.wait_for(pieces.__anext__(), timeout_s)
-                except StopAsyncIteration:
-                    break
-                except openai.APIConnectionError as error:
-                    raise BrokeOffError from error
-                self._heard_s = time.monotonic()
-                if listening.take(piece) and partial:
-                    tell(listening.text)
-                if listening.is_too_long:
-                    listening.finish = 'length'
-                    break
-        if not listening.heard_anything:
-            raise RubbishError(f'no completion but {kind or "nothing"}')
-        if not listening.finish:
-            raise BrokeOffError
-        return listening.reply()
-
-    async def _list(self) -> dict[str, int]:
-        raw = await asyncio.wait_for(
-            self._client.models.with_raw_response.list(), self._explainer.timeout_s
-        )
-        data = _object(raw.content).get('data')
-        if not isinstance(data, list):
-            raise RubbishError('JSON that is no list of models')
-        entries = [entry for entry in data if isinstance(entry, dict) and entry.get('id')]
-        return {
-            str(entry['id']): entry['created'] if isinstance(entry.get('created'), int) else 0
-            for entry in entries
-        }
-
-
-def _take_whole(listening: Listening, content: bytes) -> None:
-    try:
-        listening.take(ChatCompletion.model_validate(_object(content)))
-    except ValueError as error:  # pydantic's is one
-        raise RubbishError('JSON that is no completion') from error
-    listening.finish = listening.finish or 'stop'
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except ValueError as error:
-        start = content[:200].lstrip().lower()
-        raise RubbishError('a web page' if start.startswith(b'<') else 'no JSON') from error
-    if not isinstance(found, dict):
-        raise RubbishError('JSON that is no object')
-    return found
 
 
 def _sign_of(error: Exception) -> Sign:

@@ -1,13 +1,40 @@
-"""Which of the models of a server is meant."""
+"""The way to a server, and which of its models is meant."""
 
 from datetime import datetime, timezone
 
-from vlm_ros.backends.openai_api.chat import Chat, TroubleError
+from vlm_ros.backends.openai_api.address import check_address, read_key
+from vlm_ros.backends.openai_api.chat import Chat, Manner, TroubleError
+from vlm_ros.backends.openai_api.troubles import Explainer
 from vlm_ros.errors import BackendError, ModelError
 from vlm_ros.tasks import Ticket
 
 UNKNOWN = 'unknown'
 _SHOWN = 500
+
+
+def open_chat(
+    model: str,
+    *,
+    base_url: str,
+    auth_variable: str,
+    timeout_s: float,
+    rest_s: float,
+    manner: Manner,
+) -> tuple[Chat, str]:
+    """Return a conversation with a server, and the revision of its model.
+
+    Raises:
+        BackendError: The server or the model cannot be used; the connection is closed then.
+    """
+    address = check_address(base_url)
+    key = read_key(auth_variable, address)
+    chat = Chat(Explainer(address, model, auth_variable, key, timeout_s), manner, rest_s)
+    try:
+        chat.model, revision = choose_model(chat, address, model)
+    except BaseException:
+        chat.close()
+        raise
+    return chat, revision
 
 
 def choose_model(chat: Chat, address: str, model: str) -> tuple[str, str]:

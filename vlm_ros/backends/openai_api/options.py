@@ -25,13 +25,18 @@ def check_device(device: str) -> None:
         )
 
 
+def check_waits(timeout_s: float, rest_s: float) -> None:
+    """Refuse times.
+
+    Raises:
+        BackendError: One is out of its range.
+    """
+    check_number('timeout_s', timeout_s, 0.1, 3600)
+    check_number('rest_s', rest_s, 0, 3600)
+
+
 def check_manner(
-    *,
-    max_tokens: int,
-    temperature: float,
-    detail: str,
-    retries: int,
-    extra: str | Mapping[str, Any],
+    max_tokens: int, temperature: float, detail: str, retries: int, extra: str | Mapping[str, Any]
 ) -> Manner:
     """Return how the server is asked.
 
@@ -67,8 +72,9 @@ def check_number(name: str, value: float, least: float, most: float) -> None:
     Raises:
         BackendError: It is out of its range.
     """
-    if not (math.isfinite(value) and least <= value <= most):
-        raise BackendError(f'{name} must be from {least:g} to {most:g}, got {value}')
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and least <= value <= most):
+        raise BackendError(f'{name} must be from {least:g} to {most:g}, got {value!r}')
 
 
 def _fields(extra: str | Mapping[str, Any]) -> dict[str, Any]:

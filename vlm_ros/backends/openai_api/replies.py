@@ -99,15 +99,23 @@ class Listening:
         return new
 
     @property
+    def said(self) -> str:
+        """The text so far, without thoughts and what would make a terminal do things."""
+        if '</think>' in self.text:
+            text = _THOUGHTS.sub('', self.text)
+        else:
+            text = '' if self.text.lstrip().startswith('<think>') else self.text
+        return _CONTROL.sub('', text).strip()
+
+    @property
     def is_too_long(self) -> bool:
         """Whether the server does not come to an end."""
         return len(self.text) >= MAX_CHARACTERS
 
     def reply(self) -> Reply:
         """Return the answer."""
-        text = _THOUGHTS.sub('', self.text) if '</think>' in self.text else self.text
         return Reply(
-            _CONTROL.sub('', text).strip(),
+            self.said,
             self.finish,
             _CONTROL.sub('', self.refusal).strip(),
             tuple(self.tokens),
