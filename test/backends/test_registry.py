@@ -41,14 +41,15 @@ GOOD = """
 
 
 def test_names_the_built_in_ones():
-    assert backends.names() == ('embedded', 'fake')
+    assert {'embedded', 'fake', 'owl'} <= set(backends.names())
+    assert list(backends.names()) == sorted(backends.names())
 
 
 def test_describing_imports_no_model_library():
     code = (
         'import sys; from vlm_ros import backends; found = backends.describe();'
         'heavy = {"torch", "openvino", "tokenizers", "cv2"} & set(sys.modules);'
-        'assert [info.name for info in found] == ["embedded", "fake"]; assert not heavy, heavy'
+        'assert {"embedded", "fake", "owl"} <= {info.name for info in found}; assert not heavy, heavy'
     )
     subprocess.run([sys.executable, '-c', code], check=True, timeout=60)
 
@@ -65,9 +66,9 @@ def test_describes_what_is_missing(monkeypatch, tmp_path):
 
 
 def test_unknown_name_gets_a_suggestion_and_the_list():
-    with pytest.raises(UnknownBackendError, match=r"mean 'embedded'\? available: embedded, fake"):
+    with pytest.raises(UnknownBackendError, match=r"mean 'embedded'\? available: .*embedded, "):
         backends.load('embeded')
-    with pytest.raises(UnknownBackendError, match='available: embedded, fake'):
+    with pytest.raises(UnknownBackendError, match=r'available: .*embedded, .*fake'):
         backends.load('')
 
 
@@ -91,7 +92,7 @@ def test_missing_weights_say_what_to_run(monkeypatch, tmp_path):
 
 def test_plug_in_is_loaded_like_any_other(install):
     install('mine', GOOD)
-    assert backends.names() == ('embedded', 'fake', 'mine')
+    assert 'mine' in backends.names()
     assert backends.load('mine', model='big', size=3).model_id == 'mine:big:3'
     info = next(info for info in backends.describe() if info.name == 'mine')
     assert (info.tasks, info.licence, info.ready) == (('caption',), 'MIT', True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 import pty
 import signal
@@ -29,7 +30,7 @@ def test_help_names_every_verb_and_status():
     result = run('--help')
     assert (result.returncode, result.stderr) == (0, '')
     for verb in VERBS:
-        assert f'    {verb} ' in result.stdout
+        assert re.search(rf'^    {verb}\s', result.stdout, re.MULTILINE)
         assert _about(verb).split()[0] in result.stdout
     for status in ('0', '1', '2', '3', '130'):
         assert f'\n  {status} ' in result.stdout

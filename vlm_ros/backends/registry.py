@@ -10,7 +10,7 @@ A backend class takes `device`, `model` and options of its own as keywords, sati
 one or more of the Protocols in `vlm_ros.tasks`, and may carry a text `LICENCE` about its weights.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -21,6 +21,7 @@ import re
 from typing import Any
 
 from vlm_ros.backends.embedded.assets import EMBEDDED_WEIGHTS
+from vlm_ros.backends.options import refuse_secrets
 from vlm_ros.backends.weights import is_present, Weights
 from vlm_ros.errors import (
     BackendError,
@@ -39,12 +40,6 @@ PIP_PACKAGES = {
     'open_clip': 'open_clip_torch',
 }
 """The package that holds an importable name, where the two differ."""
-
-# `tokens` is missing on purpose: models count them.
-_SECRET_WORDS = frozenset(
-    'apikey credential credentials key keys passphrase passwd password passwords secret secrets '
-    'token'.split()
-)
 
 
 @dataclass(frozen=True)
@@ -88,10 +83,18 @@ _BUILT_IN = {
         ('caption', 'answer', 'match', 'encode_images', 'encode_texts'),
         TORCH,
     ),
+    'blip2': _BuiltIn(
+        'vlm_ros.backends.families.blip2:load_blip2',
+        ('caption', 'answer', 'match'),
+        TORCH,
+    ),
     'chat': _BuiltIn(
         'vlm_ros.backends.chat:load_chat',
         ('caption', 'answer', 'caption_frames', 'answer_frames', 'verify', 'match'),
         TORCH,
+    ),
+    'clipseg': _BuiltIn(
+        'vlm_ros.backends.families.clipseg:ClipSegBackend', ('segment_phrases',), TORCH
     ),
     'embedded': _BuiltIn(
         'vlm_ros.backends.embedded.backend:EmbeddedBackend',
@@ -225,17 +228,6 @@ def _check_name(name: str) -> None:
     raise UnknownBackendError(
         f'there is no backend {name!r}; {hint}available: {", ".join(available)}'
     )
-
-
-def refuse_secrets(options: Iterable[str]) -> None:
-    """Raise `BackendError` where the name of an option looks like that of a secret."""
-    for option in options:
-        words = re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+', option)  # of api_key, apiKey, API_KEY
-        if _SECRET_WORDS & {word.lower() for word in words}:
-            raise BackendError(
-                f'the option {option!r} looks like a secret, and everybody can read options; '
-                'put it into the environment of the process and let the backend read it there'
-            )
 
 
 def _check_options(name: str, make: Callable[..., Any], options: dict[str, Any]) -> None:

@@ -59,7 +59,8 @@ def look_at_sources(
 
 
 def _load(args: argparse.Namespace, tasks: tuple[str, ...]) -> Any:
-    model = backends.load(args.backend, device=args.device, model=args.model)
+    options = backends.parse_options(args.option, '--option')
+    model = backends.load(args.backend, device=args.device, model=args.model, **options)
     able = tasks_of(model)
     if not set(tasks) & set(able):
         model.close()

@@ -14,11 +14,11 @@ from typing import NoReturn
 from vlm_ros.cli.exits import complain, Exit
 from vlm_ros.errors import BackendError, ModelError, VlmRosError
 
-LOOKING_VERBS = ('detect', 'ground', 'caption', 'ask')
-VERBS = (*LOOKING_VERBS, 'backends', 'fetch', 'models', 'doctor')
+LOOKING_VERBS = ('detect', 'ground', 'classify', 'caption', 'ask')
+VERBS = (*LOOKING_VERBS, 'backends', 'fetch', 'models', 'doctor', 'benchmark')
 
 _EPILOG = """\
-exit status of detect, ground, caption and ask:
+exit status of detect, ground, classify, caption and ask:
   0    something was found, or the question answered, in at least one image
   1    every image was looked at; nothing was found or answered in any of them
   2    wrong usage, or something given could not be read; what could be was worked on

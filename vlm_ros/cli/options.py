@@ -21,6 +21,14 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         '--device', default='cpu', help='auto, cpu, cuda, cuda:N or mps (%(default)s)'
     )
+    model.add_argument(
+        '--option',
+        type=text,
+        action='append',
+        default=[],
+        metavar='NAME=VALUE',
+        help="a setting of the backend's own, such as dtype=float32; may be given several times",
+    )
     frames = parser.add_argument_group('frames')
     frames.add_argument(
         '--every', type=_positive, default=1, metavar='N', help='look at every Nth image only'

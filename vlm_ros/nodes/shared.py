@@ -7,7 +7,6 @@ from typing import Any
 
 from rclpy.logging import get_logger
 from rclpy.node import Node
-import yaml
 
 from vlm_ros import backends
 from vlm_ros.errors import InputError
@@ -92,32 +91,16 @@ def candidates(chosen: ModelParameters) -> list[Candidate[Model]]:
     Raises:
         InputError: `backend_options` or an entry of `fallback` cannot be read.
     """
-    options = _parse(chosen.backend_options.split(','), 'backend_options')
+    options = backends.parse_options(chosen.backend_options.split(','), 'backend_options')
     first = {'model': chosen.model, 'device': chosen.device, **options}
     found = [Candidate(chosen.backend, partial(backends.load, chosen.backend, **first))]
     for entry in chosen.fallback:
         if not entry.strip():
             raise InputError('fallback has an empty entry; put commas between the names only')
         name, *words = entry.split()
-        options = {'device': 'cpu', **_parse(words, 'fallback')}
+        options = {'device': 'cpu', **backends.parse_options(words, 'fallback')}
         found.append(Candidate(name, partial(backends.load, name, **options)))
     return found
-
-
-def _parse(options: list[str], parameter: str) -> dict[str, Any]:
-    parsed = {}
-    for option in filter(None, (text.strip() for text in options)):
-        name, equals, value = option.partition('=')
-        if not equals:
-            raise InputError(
-                f'{parameter} has an option {name.split()[0]!r} that is not name=value'
-            )
-        try:
-            parsed[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f'{parameter}: the value of {name!r} cannot be read') from error
-    backends.refuse_secrets(parsed)  # those of a fallback too, long before it is loaded
-    return parsed
 
 
 def _log(logger: Any, level: int, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vlm_ros.backends.dialects import Dialect, dialect_of, DIALECTS
 from vlm_ros.backends.openai_api.chat import Manner
-from vlm_ros.backends.registry import refuse_secrets
+from vlm_ros.backends.options import refuse_secrets
 from vlm_ros.errors import BackendError, DeviceError
 
 _OWN_FIELDS = frozenset({'model', 'messages', 'stream', 'n'})
