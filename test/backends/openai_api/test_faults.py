@@ -420,6 +420,9 @@ def test_a_server_that_is_down_is_left_alone_and_tried_again_later(load, server,
         ):
             model.caption(image)
     assert len(server.requests) == FAILURES
+    with pytest.raises(ModelError, match='left alone'):
+        # Not even encoded: it would be refused as no image.
+        model.detect(image[0], Vocabulary(('cat',)))
     time.sleep(0.6)
     server.script.append(fail(503, 'still loading'))
     with pytest.raises(ModelError, match='still loading'):

@@ -143,7 +143,7 @@ class OpenAiApiBackend:
         were not found are `unrecognized`: their absence says nothing.
         """
         ticket = ticket or Ticket()
-        ticket.check()
+        self._check(ticket)
         picture = self._pictures.encode(image)
         prompt = self._dialect.prompt(vocabulary.names)
         reply = self._ask([image], prompt, ticket, max_tokens=self._box_tokens)
@@ -265,6 +265,13 @@ class OpenAiApiBackend:
         reply = self._ask(images, closed.prompt_words(question, options), ticket)
         return answering.as_choice(reply, closed.read_words(reply, options), choices)
 
+    def _check(self, ticket: Ticket) -> None:
+        """Refuse work that cannot be done, before an image is encoded for it."""
+        if self._is_closed:
+            raise ModelError(f'{self.model_id} is closed')
+        ticket.check()
+        self._chat.raise_if_resting()
+
     def _ask(
         self,
         images: Sequence[Image],
@@ -275,9 +282,7 @@ class OpenAiApiBackend:
         top_logprobs: int = 0,
         partial: bool = False,
     ) -> Reply:
-        if self._is_closed:
-            raise ModelError(f'{self.model_id} is closed')
-        ticket.check()
+        self._check(ticket)
         reply = self._chat.ask(
             [self._pictures.encode(image) for image in images],
             prompt,

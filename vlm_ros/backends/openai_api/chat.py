@@ -11,7 +11,7 @@ from vlm_ros.backends.openai_api.api import Api
 from vlm_ros.backends.openai_api.line import Line, TalkError, Tell
 from vlm_ros.backends.openai_api.pictures import Picture
 from vlm_ros.backends.openai_api.replies import Reply
-from vlm_ros.backends.openai_api.rest import Rest, RestingError, Sign
+from vlm_ros.backends.openai_api.rest import Rest, Sign
 from vlm_ros.backends.openai_api.troubles import Explainer, Trouble
 from vlm_ros.errors import DeadlineExceeded, ModelError
 from vlm_ros.tasks import Ticket
@@ -90,6 +90,18 @@ class Chat:
     def close(self) -> None:
         """Hang up; may be called twice."""
         self._line.close(self._api.close)
+
+    def raise_if_resting(self) -> None:
+        """Spare a server that was down a moment ago; costs next to nothing.
+
+        Raises:
+            ModelError: It is left alone.
+        """
+        if self._rest.is_on:
+            raise ModelError(
+                f'{self._last} (it failed several times in a row and is left alone for '
+                f'{self._rest.rest_s:g} s)'
+            )
 
     def models(self, ticket: Ticket) -> dict[str, int]:
         """Return the names of the served models, and when each was made (0: not told).
@@ -183,13 +195,9 @@ class Chat:
         wait_s = FIRST_WAIT_S
         for attempt in range(self._manner.retries + 1):
             ticket.check()
+            self.raise_if_resting()
             try:
                 return self._rest.call(lambda: self._once(talk, ticket))
-            except RestingError:
-                raise ModelError(
-                    f'{self._last} (it failed several times in a row and is left alone for '
-                    f'{self._rest.rest_s:g} s)'
-                ) from None
             except SilentDeadline as error:
                 self._last = str(error)
                 raise

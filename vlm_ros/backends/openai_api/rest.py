@@ -25,12 +25,8 @@ class Sign(enum.Enum):
     """Nothing: somebody here ended the call."""
 
 
-class RestingError(Exception):
-    """The server is being left alone."""
-
-
 class Rest:
-    """Counts failures in a row, and keeps calls off a server that had too many.
+    """Counts failures in a row, and says when a server had too many.
 
     Args:
         rest_s: How long it is left alone.
@@ -48,15 +44,14 @@ class Rest:
             throw_new_error_on_trip=False,
         )
 
-    def call(self, work: Callable[[], T]) -> T:
-        """Do a call.
-
-        Raises:
-            RestingError: The server is being left alone.
-        """
+    @property
+    def is_on(self) -> bool:
+        """Whether the server is being left alone now."""
         is_open = self._breaker.current_state == pybreaker.STATE_OPEN
-        if is_open and self._memory.open_for_s < self.rest_s:
-            raise RestingError
+        return is_open and self._memory.open_for_s < self.rest_s
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Do a call, and remember how it went; not while the rest is on."""
         try:
             result = work()
         except Exception as error:
