@@ -2,9 +2,9 @@
 
 import json
 import os
-import re
 from pathlib import Path
 import pty
+import re
 import signal
 import subprocess
 import sys

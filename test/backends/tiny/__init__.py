@@ -21,10 +21,16 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name for name in found if not name.startswith('_')))
 
 
-def save(backend: str, folder: Path) -> dict[str, Any]:
-    """Write a backend's tiny model into a folder, and return what `backends.load` needs."""
+def save(backend: str, folder: Path, *kind: str) -> dict[str, Any]:
+    """Write a backend's tiny model into a folder, and return what `backends.load` needs.
+
+    Args:
+        backend: Its name.
+        folder: Where to.
+        kind: Which of the backend's tiny models; left out for its first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        options = importlib.import_module(f'tiny.{backend}').save(folder)
+        options = importlib.import_module(f'tiny.{backend}').save(folder, *kind)
     return {'model': str(folder), **options}
