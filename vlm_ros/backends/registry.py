@@ -88,6 +88,11 @@ _BUILT_IN = {
         ('caption', 'answer', 'match'),
         TORCH,
     ),
+    'blip2': _BuiltIn(
+        'vlm_ros.backends.families.blip2:load_blip2',
+        ('caption', 'answer', 'match'),
+        TORCH,
+    ),
     'chat': _BuiltIn(
         'vlm_ros.backends.chat:load_chat',
         ('caption', 'answer', 'caption_frames', 'answer_frames', 'verify', 'match'),

@@ -5,7 +5,7 @@ from typing import Any
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import BartTokenizer, BertTokenizer
+from transformers import BartTokenizer, BertTokenizer, GPT2Tokenizer, T5Tokenizer
 
 SENTENCES = (
     'a cat sleeps on the wooden table beside a cup of coffee',
@@ -73,3 +73,34 @@ def bart_tokenizer(size: int = 420, **options: Any) -> Any:
     """Return a byte-level BPE tokenizer as BART's."""
     vocabulary, merges = bytes_and_merges(size, ['<s>', '<pad>', '</s>', '<unk>', '<mask>'])
     return BartTokenizer(vocab=vocabulary, merges=merges, **options)
+
+
+def gpt2_tokenizer(size: int = 420) -> Any:
+    """Return a byte-level BPE tokenizer as OPT's."""
+    vocabulary, merges = bytes_and_merges(size, ['</s>', '<pad>'])
+    return GPT2Tokenizer(
+        vocab=vocabulary,
+        merges=merges,
+        unk_token='</s>',
+        bos_token='</s>',
+        eos_token='</s>',
+        pad_token='<pad>',
+    )
+
+
+def t5_tokenizer(size: int = 300) -> Any:
+    """Return a unigram tokenizer as T5's."""
+    trained = tokenizers.Tokenizer(models.Unigram())
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trained.train_from_iterator(
+        SENTENCES,
+        trainers.UnigramTrainer(
+            vocab_size=size,
+            special_tokens=['<pad>', '</s>', '<unk>'],
+            unk_token='<unk>',
+            initial_alphabet=LETTERS,
+            show_progress=False,
+        ),
+    )
+    pieces = [tuple(piece) for piece in json.loads(trained.to_str())['model']['vocab']]
+    return T5Tokenizer(vocab=pieces, extra_ids=0)
