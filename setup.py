@@ -37,7 +37,18 @@ setup(
         'supervision>=0.26',
     ],
     extras_require={
+        'api': ['openai>=2,<4', 'pybreaker>=1.2'],
         'embedded': ['openvino>=2025.0', 'torch>=2.6', 'transformers>=5.4,<6'],
+        'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.5', 'openvino>=2025.0'],
+        'models': [
+            'huggingface_hub>=1.0,<3',
+            'num2words>=0.5.12',
+            'safetensors>=0.5',
+            'torch>=2.6',
+            'torchvision',
+            'transformers>=5.4,<6',
+        ],
+        'open_clip': ['open_clip_torch>=3.3,<4', 'torch>=2.6'],
         'test': ['hypothesis', 'pytest', 'pytest-timeout'],
     },
     zip_safe=False,
