@@ -166,10 +166,10 @@ def _liven(model: torch.nn.Module) -> None:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith('logit_scale'):
-                parameter.fill_(2.0)
+                parameter.fill_(2.0 if hasattr(model, 'logit_bias') else 3.5)
             elif name.endswith('logit_bias'):
                 parameter.fill_(-1.0)
             elif name.endswith('temperature'):
-                parameter.fill_(0.1)
+                parameter.fill_(0.03)
             elif parameter.ndim > 1:
                 parameter.normal_(std=0.2)
