@@ -98,6 +98,8 @@ class ChatBackend(TorchBackend):
         )
         # Fixed-size caches, which some checkpoints ask for, cannot grow with a question.
         model.generation_config.cache_implementation = None
+        if not end_tokens(model):
+            model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
         self._tokenizer = processor.tokenizer
         self._chat = Chat(processor)
         self._reader = Reader(
