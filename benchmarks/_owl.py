@@ -8,7 +8,7 @@ import tempfile
 
 import torch
 
-import vlm_ros.backends.families  # noqa: F401 - before transformers: it mends torchvision's import
+import vlm_ros.backends.engine  # noqa: F401 - before transformers: it mends torchvision's import
 
 # The tests have CLIP's tokenizer, made without a model hub.
 sys.path.append(str(Path(__file__).parents[1] / 'test' / 'backends'))

@@ -1,4 +1,4 @@
-"""OWLv2's preprocessing here and in transformers. `python -m benchmarks.owlv2_preprocess [--json]`.
+"""OWLv2's preprocessing against transformers'. `python -m benchmarks.owlv2_preprocess [--json]`.
 
 The processor of transformers in its fast (torchvision) backend converts a 1080p frame to floating
 point, pads it to 1920x1920, blurs and resizes it; `preprocess=fast` resizes the bytes first. Also

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vlm_ros.backends.dialects import parse_florence2, parse_kosmos2
-import vlm_ros.backends.families  # noqa: F401 - makes torchvision importable for transformers
+import vlm_ros.backends.engine  # noqa: F401 - makes torchvision importable for transformers
 
 RESOLUTIONS_WH = ((1000, 1000), (1920, 1080), (333, 777), (64, 48))
 

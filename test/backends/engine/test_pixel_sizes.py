@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+import vlm_ros.backends.engine  # noqa: F401 - before transformers: it mends torchvision
 from vlm_ros.backends.engine.pixels import Pixels
-import vlm_ros.backends.families  # noqa: F401 - before transformers: it mends torchvision
 
 from transformers import GroundingDinoImageProcessor  # isort: skip
 from transformers.image_transforms import get_size_with_aspect_ratio  # isort: skip

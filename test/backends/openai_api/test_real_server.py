@@ -16,7 +16,7 @@ from PIL import Image as PilImage
 import pytest
 
 from vlm_ros import backends
-import vlm_ros.backends.families  # noqa: F401 - makes torchvision importable for transformers
+import vlm_ros.backends.engine  # noqa: F401 - makes torchvision importable for transformers
 from vlm_ros.backends.openai_api.answering import CAPTION_PROMPT
 from vlm_ros.backends.openai_api.pictures import Pictures
 from vlm_ros.errors import BackendError, DeadlineExceeded, WorkCancelled

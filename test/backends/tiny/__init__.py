@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-import vlm_ros.backends.families  # noqa: F401 - before transformers: it mends torchvision
+import vlm_ros.backends.engine  # noqa: F401 - before transformers: it mends torchvision
 
 
 def names() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from vlm_ros.backends.embedded.openvino_cpu import compile_for_cpu
+from vlm_ros.backends.engine.openvino_cpu import compile_for_cpu
 from vlm_ros.boxes import FloatArray
 
 STRIDE_PX = 32

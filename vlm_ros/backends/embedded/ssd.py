@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import openvino
 
-from vlm_ros.backends.embedded.openvino_cpu import compile_for_cpu
+from vlm_ros.backends.engine.openvino_cpu import compile_for_cpu
 from vlm_ros.boxes import FloatArray
 from vlm_ros.tasks import Image
 

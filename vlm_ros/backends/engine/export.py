@@ -154,7 +154,7 @@ def _export_openvino(module: torch.nn.Module, example: torch.Tensor, folder: Pat
 def _load_openvino(folder: Path) -> Runner:
     import openvino
 
-    from vlm_ros.backends.embedded.openvino_cpu import compile_for_cpu
+    from vlm_ros.backends.engine.openvino_cpu import compile_for_cpu
 
     request = compile_for_cpu(
         openvino.Core().read_model(folder / OPENVINO_FILE), torch.get_num_threads()
