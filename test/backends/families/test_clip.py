@@ -1,5 +1,7 @@
 """Two-tower models of transformers against the library's own way: its processor, its scores."""
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image as PillowImage
 import pytest
@@ -413,3 +415,15 @@ def test_fast_pixels_are_the_processor_s_where_nothing_is_resized(photos, includ
     ]
     assert made[0].shape == (1, 3, 64, 64)
     torch.testing.assert_close(made[0], made[1], atol=1e-5, rtol=0)
+
+
+def test_the_example_in_the_documents_runs(folder, photos):
+    page = (Path(__file__).parents[3] / 'docs/families/two_towers.md').read_text('utf-8')
+    code = page.split('```python\n')[1].split('```')[0]
+    assert code.count('google/siglip2-base-patch16-224') == 1
+    scope = {}
+    exec(code.replace('google/siglip2-base-patch16-224', str(folder('siglip'))), scope)
+    label, regions, text = scope['describe'](photos['coffee'])
+    assert label in ('kitchen', 'corridor', 'garden')
+    assert regions.shape == (2,)
+    assert text in ('a cat on a table', 'an empty table')
