@@ -116,6 +116,11 @@ _BUILT_IN = {
         ('detect', 'ground', 'caption'),
         TORCH,
     ),
+    'git': _BuiltIn(
+        'vlm_ros.backends.families.git_captioner:load_git',
+        ('caption', 'answer', 'caption_frames', 'answer_frames'),
+        TORCH,
+    ),
     'grounding_dino': _BuiltIn(
         'vlm_ros.backends.families.grounding_dino:GroundingDinoBackend',
         ('detect', 'ground'),
