@@ -46,7 +46,7 @@ class Chat:
         self._options = {'enable_thinking': False} if 'enable_thinking' in str(template) else {}
         tokens: Iterable[str] = processor.tokenizer.get_added_vocab()
         found = sorted((token for token in tokens if token.strip()), key=len, reverse=True)
-        self._markup = re.compile('|'.join(map(re.escape, found)) or r'(?!)')
+        self._markup = re.compile(f'(?:{"|".join(map(re.escape, found)) or "(?!)"})+')
 
     def plain(self, text: str) -> str:
         """Return a text without what the tokenizer would take for its own markup."""
