@@ -146,6 +146,7 @@ _BUILT_IN = {
         ('detect', 'ground', 'detect_like'),
         TORCH,
     ),
+    'sam': _BuiltIn('vlm_ros.backends.families.sam:SamBackend', ('segment',), TORCH),
     'vilt': _BuiltIn(
         'vlm_ros.backends.families.vilt:load_vilt',
         ('answer', 'verify', 'match'),
