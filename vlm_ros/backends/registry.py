@@ -131,6 +131,11 @@ _BUILT_IN = {
         ('classify', 'encode_images', 'encode_texts', 'match_regions', 'match'),
         TORCH,
     ),
+    'kosmos2': _BuiltIn(
+        'vlm_ros.backends.families.kosmos2:Kosmos2Backend',
+        ('ground', 'caption', 'answer'),
+        TORCH,
+    ),
     'open_clip': _BuiltIn(
         'vlm_ros.backends.families.open_clip_models:OpenClipBackend',
         ('classify', 'encode_images', 'encode_texts', 'match_regions', 'match', 'caption'),

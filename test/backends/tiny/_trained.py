@@ -5,7 +5,13 @@ from typing import Any
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import BartTokenizer, BertTokenizer, GPT2Tokenizer, T5Tokenizer
+from transformers import (
+    BartTokenizer,
+    BertTokenizer,
+    GPT2Tokenizer,
+    PreTrainedTokenizerFast,
+    T5Tokenizer,
+)
 
 SENTENCES = (
     'a cat sleeps on the wooden table beside a cup of coffee',
@@ -104,3 +110,28 @@ def t5_tokenizer(size: int = 300) -> Any:
     )
     pieces = [tuple(piece) for piece in json.loads(trained.to_str())['model']['vocab']]
     return T5Tokenizer(vocab=pieces, extra_ids=0)
+
+
+def xlmr_tokenizer(images: int, size: int = 300) -> Any:
+    """Return a unigram tokenizer as Kosmos-2's: of SentencePiece, with room for an image."""
+    special = ['<s>', '<pad>', '</s>', '<unk>']
+    trained = tokenizers.Tokenizer(models.Unigram())
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trained.decoder = decoders.Metaspace()
+    trained.train_from_iterator(
+        SENTENCES,
+        trainers.UnigramTrainer(
+            vocab_size=size,
+            special_tokens=[*special, *(f'<image_{index}>' for index in range(images))],
+            unk_token='<unk>',
+            initial_alphabet=LETTERS,
+            show_progress=False,
+        ),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=trained,
+        bos_token='<s>',
+        pad_token='<pad>',
+        eos_token='</s>',
+        unk_token='<unk>',
+    )
