@@ -136,6 +136,11 @@ _BUILT_IN = {
         ('ground', 'caption', 'answer'),
         TORCH,
     ),
+    'omdet_turbo': _BuiltIn(
+        'vlm_ros.backends.families.omdet_turbo:OmDetTurboBackend',
+        ('detect', 'ground'),
+        ('torch', 'transformers', 'timm', 'cv2'),
+    ),
     'open_clip': _BuiltIn(
         'vlm_ros.backends.families.open_clip_models:OpenClipBackend',
         ('classify', 'encode_images', 'encode_texts', 'match_regions', 'match', 'caption'),

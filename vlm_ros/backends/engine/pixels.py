@@ -178,6 +178,8 @@ def _normalization(processor: Any) -> tuple[torch.Tensor, torch.Tensor]:
     # ALIGN's, an EfficientNet's, takes values from -1 to 1 without a mean.
     offset = 1.0 if getattr(processor, 'rescale_offset', False) else 0.0
     scale = float(getattr(processor, 'rescale_factor', 0) or 1 / 255)
+    if not getattr(processor, 'do_rescale', True):
+        scale = 1.0  # OmDet-Turbo's mean is that of bytes
     if getattr(processor, 'include_top', False):
         std = std * std  # it divides by the deviation again
     return (
