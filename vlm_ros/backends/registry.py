@@ -93,6 +93,11 @@ _BUILT_IN = {
         ('caption', 'answer', 'match'),
         TORCH,
     ),
+    'bridgetower': _BuiltIn(
+        'vlm_ros.backends.families.bridgetower:load_bridgetower',
+        ('match', 'encode_images', 'encode_texts'),
+        TORCH,
+    ),
     'chat': _BuiltIn(
         'vlm_ros.backends.chat:load_chat',
         ('caption', 'answer', 'caption_frames', 'answer_frames', 'verify', 'match'),

@@ -57,6 +57,15 @@ class Checkpoint:
             f'{", ".join(known)} can be run; choose a model that was fine-tuned for a task'
         )
 
+    def has_weights(self, prefix: str) -> bool:
+        """Say whether there are weights whose names begin so.
+
+        Raises:
+            WeightsError: A file is damaged.
+        """
+        names = (name for path in self.folder.glob('*.safetensors') for name in _names(path))
+        return any(name.startswith(prefix) for name in names)
+
     def parameters(self) -> int:
         """Return how many numbers the weights are, from the headers of the files."""
         return sum(_numbers(path) for path in self.folder.glob('*.safetensors'))
@@ -239,6 +248,16 @@ def _digest(folder: Path) -> str:
         if path.is_file()
     ]
     return f'local-{hashlib.sha256(repr(looks).encode()).hexdigest()[:12]}'
+
+
+def _names(path: Path) -> list[str]:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework='np') as file:
+            return list(file.keys())
+    except Exception as error:  # its own kind for a damaged header, and OSError
+        raise WeightsError(f'{path} is damaged: {_one_line(error)}') from error
 
 
 def _numbers(path: Path) -> int:
