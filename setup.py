@@ -44,6 +44,7 @@ setup(
             'huggingface_hub>=1.0,<3',
             'num2words>=0.5.12',
             'safetensors>=0.5',
+            'sentencepiece>=0.2',
             'torch>=2.6',
             'torchvision',
             'transformers>=5.4,<6',
