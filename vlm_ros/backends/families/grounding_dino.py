@@ -87,8 +87,8 @@ class GroundingDinoBackend(TorchBackend):
         model: A checkpoint of the type `grounding-dino` or `mm-grounding-dino`; see
             `engine.checkpoint`.
         dtype: As `engine.devices.choose_dtype` takes it, for products of matrices only: weights
-            and positions stay float32, because bfloat16 has 8 bits for where to sample an image
-            167 tokens wide.
+            and positions stay float32. All in bfloat16, which has 8 bits for a position among
+            167, the network made NaN of an 800 x 1333 image (tried with random weights).
         preprocess: `fast` or `exact`; see `engine.pixels`.
         max_side_px: The longer side that images are made at most, their shorter one in
             proportion; 0 for the checkpoint's own (1333, the shorter side 800).
