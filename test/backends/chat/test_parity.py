@@ -141,3 +141,25 @@ def test_an_array_that_is_filled_anew_is_another_frame(chat, frames):
 def test_what_is_no_image_is_refused(chat):
     with pytest.raises(ImageError):
         chat('smolvlm').caption(np.zeros((4, 4), np.uint8))
+
+
+TEXTS = (
+    'What?',
+    ' is it  here\n\nor there ? ',
+    '\nfirst line\nsecond',
+    "it's 3.5 m, isn't it",
+    '猫はどこ',
+    'A' * 40,
+)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_words_make_the_tokens_that_the_processor_makes(kind, chat, library, frames):
+    model = chat(kind)
+    # PaliGemma's processor ends every text itself, so it is asked.
+    assert model._reader.tails.are_quick == (kind != 'paligemma')
+    for text in TEXTS:
+        tokens = library(kind).inputs([frames[0]], text)['input_ids'][0].tolist()
+        with model.at_work(None) as ticket:
+            prefix = model._reader.read([frames[0]], [''], ticket)
+            assert [*prefix.tokens, *model._reader.tail(prefix, text)] == tokens

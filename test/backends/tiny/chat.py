@@ -139,9 +139,13 @@ def chatml(image: str) -> str:
     return _template(before, image, '<|im_end|>\n', '<|im_start|>assistant\n')
 
 
-def tokenizer(**options: Any) -> Any:
-    """Return a byte-level tokenizer with the marks of all kinds."""
+def tokenizer(size: int = 460, **options: Any) -> Any:
+    """Return a byte-level tokenizer with the marks of all kinds.
+
+    Words beyond those that were trained can be read, for models of a published size.
+    """
     vocab, merges = bytes_and_merges(460, SPECIAL)
+    vocab |= {f'Ġw{index}': index for index in range(len(vocab), size)}
     return Qwen2Tokenizer(
         vocab=vocab,
         merges=merges,

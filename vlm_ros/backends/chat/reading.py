@@ -23,6 +23,7 @@ import torch
 from transformers.cache_utils import DynamicLayer
 
 from vlm_ros.backends.chat.prompts import Chat
+from vlm_ros.backends.chat.tails import blank, GREY, Tails
 from vlm_ros.backends.engine.recent import Recent
 from vlm_ros.backends.engine.work import check_image
 from vlm_ros.errors import ModelError
@@ -30,12 +31,9 @@ from vlm_ros.tasks import Image, Ticket
 
 MAX_PREFIXES = 2
 """The newest frame, and the one that a slower request is still about."""
-MAX_TAILS = 256
 MAX_ASPECT = 50
 """Images longer than this are padded: some processors refuse an aspect of 200, others round the
 short side to nothing."""
-GREY = 127
-BLANK_PX = 64
 SEES_QUESTION = ('paligemma',)
 """Kinds whose image tokens attend to the words after them (arXiv 2407.07726, section 3.1)."""
 _PER_TOKEN = ('input_ids', 'attention_mask', 'token_type_ids', 'mm_token_type_ids')
@@ -94,11 +92,11 @@ class Reader:
         self._dtype = dtype
         config = model.config
         image_token = getattr(config, 'image_token_id', None)
-        self._image_token = config.image_token_index if image_token is None else image_token
+        image_token = config.image_token_index if image_token is None else image_token
+        self.tails = Tails(self._process, processor, chat, int(image_token))
         self._sees_question = config.model_type in SEES_QUESTION
         self._prefixes: Recent[Prefix] = Recent(MAX_PREFIXES)
         self._blanks: Recent[Prefix] = Recent(MAX_PREFIXES)
-        self._tails: Recent[tuple[int, ...]] = Recent(MAX_TAILS)
 
     def read(self, images: Sequence[Image], intros: Sequence[str], ticket: Ticket) -> Prefix:
         """Return what the model makes of images, which are read again only when they are new.
@@ -123,20 +121,11 @@ class Reader:
     def read_blank(self, intros: Sequence[str], ticket: Ticket) -> Prefix:
         """Return what the model makes of images that show nothing, as many as introductions."""
         ticket.check()
-        blank = np.full((BLANK_PX, BLANK_PX, 3), GREY, np.uint8)
-        return self._blanks.get(tuple(intros), lambda: self._read([blank] * len(intros), intros))
+        return self._blanks.get(tuple(intros), lambda: self._read([blank()] * len(intros), intros))
 
     def tail(self, prefix: Prefix, words: str) -> tuple[int, ...]:
         """Return the tokens that stand between the images and the model's turn."""
-        # What follows the last image does not depend on it, so a small one does as well.
-        blank = np.full((BLANK_PX, BLANK_PX, 3), GREY, np.uint8)
-        intros = prefix.intros
-
-        def make() -> tuple[int, ...]:
-            tokens = self._process([blank] * len(intros), intros, words)['input_ids'][0].tolist()
-            return tuple(tokens[self._length(tokens) :])
-
-        return self._tails.get((intros, words), make)
+        return self.tails.get(prefix.intros, words)
 
     def inputs(self, prefix: Prefix, tails: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Return what `generate` takes to go on behind a prefix, in one row a tail.
@@ -181,7 +170,7 @@ class Reader:
     def _read(self, images: Sequence[Image], intros: Sequence[str]) -> Prefix:
         inputs = self._process(images, intros, 'Look.')
         tokens = inputs['input_ids'][0].tolist()
-        length = self._length(tokens)
+        length = self.tails.length_before(tokens)
         for name in _PER_TOKEN:
             if name in inputs:
                 inputs[name] = inputs[name][:, :length]
@@ -238,12 +227,6 @@ class Reader:
         ).to(self._device, self._dtype)
         inputs.pop('labels', None)
         return dict(inputs)
-
-    def _length(self, tokens: Sequence[int]) -> int:
-        """Return how many tokens there are up to the last one of an image."""
-        if self._image_token not in tokens:
-            raise ModelError('the template of this model leaves the image out')
-        return len(tokens) - tokens[::-1].index(self._image_token)
 
     def _input_wh(self, inputs: Mapping[str, Any]) -> tuple[int, int] | None:
         grid = inputs.get('image_grid_thw')
