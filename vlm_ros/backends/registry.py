@@ -88,11 +88,6 @@ _BUILT_IN = {
         ('caption', 'answer', 'match'),
         TORCH,
     ),
-    'blip2': _BuiltIn(
-        'vlm_ros.backends.families.blip2:load_blip2',
-        ('caption', 'answer', 'match'),
-        TORCH,
-    ),
     'bridgetower': _BuiltIn(
         'vlm_ros.backends.families.bridgetower:load_bridgetower',
         ('match', 'encode_images', 'encode_texts'),
@@ -165,6 +160,11 @@ _BUILT_IN = {
     'vilt': _BuiltIn(
         'vlm_ros.backends.families.vilt:load_vilt',
         ('answer', 'verify', 'match'),
+        TORCH,
+    ),
+    'visual_bert': _BuiltIn(
+        'vlm_ros.backends.families.visual_bert:load_visual_bert',
+        ('answer', 'verify'),
         TORCH,
     ),
 }
