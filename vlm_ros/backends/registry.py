@@ -156,7 +156,11 @@ _BUILT_IN = {
         ('detect', 'ground', 'detect_like'),
         TORCH,
     ),
-    'sam': _BuiltIn('vlm_ros.backends.families.sam:SamBackend', ('segment',), TORCH),
+    'sam': _BuiltIn(
+        'vlm_ros.backends.families.sam:load_sam',
+        ('segment', 'segment_phrases', 'detect'),
+        TORCH,
+    ),
     'vilt': _BuiltIn(
         'vlm_ros.backends.families.vilt:load_vilt',
         ('answer', 'verify', 'match'),

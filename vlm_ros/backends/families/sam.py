@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,6 +16,9 @@ from transformers import AutoImageProcessor, Sam2Model, SamModel
 from vlm_ros.backends.engine.checkpoint import load_model, load_processor, open_checkpoint
 from vlm_ros.backends.engine.recent import RecentImages
 from vlm_ros.backends.engine.work import check_image, TorchBackend
+from vlm_ros.backends.families.sam3 import MODEL_TYPES as SAM_3_TYPES
+from vlm_ros.backends.families.sam3 import Sam3Backend
+from vlm_ros.backends.families.sam_pixels import shrunk
 from vlm_ros.boxes import clip_xyxy
 from vlm_ros.errors import BackendError
 from vlm_ros.results import Detections, Masks
@@ -42,6 +44,21 @@ class Encoded:
 
     embeddings: torch.Tensor | list[torch.Tensor]
     shown_hw: tuple[int, int]
+
+
+def load_sam(
+    *,
+    device: str = 'auto',
+    model: str = '',
+    dtype: str = 'auto',
+    preprocess: str = 'fast',
+    threads: int = 0,
+) -> 'SamBackend | Sam3Backend':
+    """Load SAM, SAM 2 or SAM 3, which differ in their tasks; for the options see the classes."""
+    types = (*MODELS, *SAM_3_TYPES)
+    kind = open_checkpoint(model, backend='sam', model_types=types).model_type
+    make = Sam3Backend if kind in SAM_3_TYPES else SamBackend
+    return make(device=device, model=model, dtype=dtype, preprocess=preprocess, threads=threads)
 
 
 class SamBackend(TorchBackend):
@@ -116,7 +133,7 @@ class SamBackend(TorchBackend):
         super().release_memory()
 
     def _encode(self, image: Image) -> Encoded:
-        shown = image if self._is_exact else _shrunk(image, self._shown_hw(image))
+        shown = image if self._is_exact else shrunk(image, self._shown_hw(image))
         made = self._processor(
             images=[torch.tensor(shown).permute(2, 0, 1)],
             input_data_format='channels_first',
@@ -170,16 +187,6 @@ class SamBackend(TorchBackend):
         scale = self._longest * 1.0 / max(height, width)
         # As the processor rounds; where it rounds a very narrow image away, it fails.
         return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-
-
-def _shrunk(image: Image, size_hw: tuple[int, int]) -> Image:
-    """Make an image as small as the input will be; one that is not larger stays as it is."""
-    if image.shape[0] < size_hw[0] or image.shape[1] < size_hw[1]:
-        return image
-    small: Image = cv2.resize(  # type: ignore[assignment]
-        image, size_hw[::-1], interpolation=cv2.INTER_AREA
-    )
-    return small
 
 
 def _as_float32(embeddings: Any) -> torch.Tensor | list[torch.Tensor]:
