@@ -90,7 +90,7 @@ def test_head_decides_the_tasks(exact, head):
 
 @TALKERS
 def test_captions_as_the_library_does(exact, library, images, head):
-    start = 'A short image description.' if head == 't5' else None
+    start = 'A short image description:' if head == 't5' else None
     texts = [exact[head].caption(image).text for image in images]
     assert texts == [generated(library[head], image, start) for image in images]
     prompted = [exact[head].caption(image, prompt='a photo of').text for image in images]
@@ -190,6 +190,19 @@ def test_ends_in_the_middle_of_a_text(exact, photos, head):
     with pytest.raises(DeadlineExceeded):
         exact[head].caption(photos['coffee'], ticket=Ticket(1e-3))
     assert exact[head].caption(photos['coffee']) == expected
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
+@pytest.mark.parametrize('head', blip2.HEADS)
+def test_half_precision_says_nearly_the_same(exact, load, photos, head, dtype):
+    scores = []
+    for model in (exact[head], load(head, dtype=dtype)):
+        if head == 'match':
+            scores += model.match(photos['coffee'], ['a red ball']).tolist()
+        else:
+            answer = model.answer(photos['coffee'], 'what is it?', choices=('yes', 'no'))
+            scores.append(answer.confidence if answer.text == 'yes' else 1 - answer.confidence)
+    assert scores[0] == pytest.approx(scores[1], abs=0.05)
 
 
 def test_too_long_a_text_is_refused(exact, photos):

@@ -106,7 +106,8 @@ class Blip2(TorchBackend):
         """Return what the vision tower sees, `(1, P, D)`, as the Q-Former takes it."""
         pixels = self._pixels([image], device=self.torch_device, dtype=self.dtype)
         seen: torch.Tensor = self._model.vision_model(pixels).last_hidden_state
-        return seen.to(self._model.query_tokens.dtype)
+        # In half precision the library keeps the Q-Former of some models in float32.
+        return seen.to(self._model.qformer.layernorm.weight.dtype)
 
     def _queried(self, seen: torch.Tensor, **more: Any) -> torch.Tensor:
         """Return the Q-Former's vectors `(N, Q, D)` for what was seen, `(N, P, D)`."""
@@ -228,9 +229,9 @@ class InstructBlip(Blip2Talker):
     """InstructBLIP, whose Q-Former reads the instruction as well."""
 
     model_class = InstructBlipForConditionalGeneration
-    caption_prompt = 'A short image description.'
+    caption_prompt = 'A short image description:'
     question_prompt = 'Question: {} Short answer:'
-    """Both of the templates in the paper's appendix."""
+    """Among the templates of the paper's appendix."""
 
     def _see(self, image: Image) -> torch.Tensor:
         return super(Blip2Talker, self)._see(image)
