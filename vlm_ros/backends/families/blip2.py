@@ -107,7 +107,7 @@ class Blip2(TorchBackend):
         pixels = self._pixels([image], device=self.torch_device, dtype=self.dtype)
         seen: torch.Tensor = self._model.vision_model(pixels).last_hidden_state
         # In half precision the library keeps the Q-Former of some models in float32.
-        return seen.to(self._model.qformer.layernorm.weight.dtype)
+        return seen.to(next(self._model.qformer.encoder.parameters()).dtype)
 
     def _queried(self, seen: torch.Tensor, **more: Any) -> torch.Tensor:
         """Return the Q-Former's vectors `(N, Q, D)` for what was seen, `(N, P, D)`."""
