@@ -6,6 +6,7 @@ SigLIP B/16 at 512 pixels, 64 tokens a tile, SmolLM2-135M: 256 million parameter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+import re
 import sys
 import tempfile
 from typing import Any
@@ -54,9 +55,16 @@ GEOMETRY = 'SmolVLM-256M geometry, 1 tile of 512 px, random weights'
 
 
 @contextmanager
-def smolvlm_256m() -> Iterator[Path]:
-    """Yield a folder with the model."""
-    tokens = tokenizer(VOCABULARY, eos_token='<end_of_utterance>')
+def smolvlm_256m(questions: Sequence[str]) -> Iterator[Path]:
+    """Yield a folder with the model.
+
+    Args:
+        questions: As they are asked; their words become one token each, as they are in the
+            model's own vocabulary of 49280.
+    """
+    spoken = ['User: Assistant:', *questions]
+    words = (word for text in spoken for word in re.findall(r'(?: |\b)[A-Za-z]+', text))
+    tokens = tokenizer(VOCABULARY, words=words, eos_token='<end_of_utterance>')
     ends = {'eos_token_id': tokens.eos_token_id, 'pad_token_id': tokens.pad_token_id}
     torch.manual_seed(7)
     model = SmolVLMForConditionalGeneration(

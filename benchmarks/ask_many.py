@@ -24,6 +24,7 @@ QUESTIONS = (
     'Where does the light come from?',
     'What could fall down?',
 )
+PROMPTS = [ANSWER.format(question=question) for question in QUESTIONS]
 TOKENS = 16
 RESOLUTION_WH = (1920, 1080)
 REPETITIONS = 2
@@ -37,7 +38,7 @@ def main() -> None:
 def figures() -> Iterator[Figure]:
     """Measure everything, yielding each figure as soon as it is known."""
     frames = Frames(RESOLUTION_WH)
-    with smolvlm_256m() as folder:
+    with smolvlm_256m(PROMPTS) as folder:
         library = Library(folder)
         model = backends.load(
             'chat', model=str(folder), device='cpu', dtype='float32', answer_tokens=TOKENS

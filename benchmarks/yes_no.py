@@ -15,11 +15,12 @@ from benchmarks.embedded import Frames, seconds
 from benchmarks.reporting import Figure, run
 from vlm_ros import backends
 from vlm_ros.backends.chat import ChatBackend
-from vlm_ros.backends.chat.prompts import ANSWER_YES_NO
+from vlm_ros.backends.chat.prompts import ANSWER, ANSWER_YES_NO
 
 CLOSED = 'Is the door open?'
 OPEN = 'What is open?'
 """As long, and answered in words."""
+PROMPTS = [ANSWER_YES_NO.format(question=CLOSED), ANSWER.format(question=OPEN)]
 LENGTHS = (16, 3)
 RESOLUTION_WH = (1920, 1080)
 REPETITIONS = 3
@@ -33,7 +34,7 @@ def main() -> None:
 def figures() -> Iterator[Figure]:
     """Measure everything, yielding each figure as soon as it is known."""
     frames = Frames(RESOLUTION_WH)
-    with smolvlm_256m() as folder:
+    with smolvlm_256m(PROMPTS) as folder:
         library = Library(folder)
         for tokens in LENGTHS:
             model = backends.load(

@@ -1,6 +1,6 @@
 """Chat models: each kind's own classes, processor and conversation at tiny size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 import string
 from typing import Any
@@ -139,12 +139,24 @@ def chatml(image: str) -> str:
     return _template(before, image, '<|im_end|>\n', '<|im_start|>assistant\n')
 
 
-def tokenizer(size: int = 460, **options: Any) -> Any:
+def tokenizer(size: int = 460, *, words: Iterable[str] = (), **options: Any) -> Any:
     """Return a byte-level tokenizer with the marks of all kinds.
 
-    Words beyond those that were trained can be read, for models of a published size.
+    Args:
+        size: Beyond what was trained there are tokens that can only be read, for models of a
+            published size.
+        words: What becomes one token each: words behind a space, or with a capital.
+        options: For the tokenizer.
     """
     vocab, merges = bytes_and_merges(460, SPECIAL)
+    # Letter by letter from the front, before all other merges.
+    longer: dict[tuple[str, str], None] = {}
+    for word in words:
+        letters = word.replace(' ', 'Ġ')
+        longer |= {(letters[:end], letters[end]): None for end in range(1, len(letters))}
+    for pair in longer:
+        vocab.setdefault(''.join(pair), len(vocab))
+    merges = [*longer, *(pair for pair in merges if pair not in longer)]
     vocab |= {f'Ġw{index}': index for index in range(len(vocab), size)}
     return Qwen2Tokenizer(
         vocab=vocab,
