@@ -20,7 +20,7 @@ from vlm_ros.tasks import Image
 sys.path.append(str(Path(__file__).parents[1] / 'test' / 'backends'))
 
 from PIL import Image as Pillow
-from tiny.chat import SMOLVLM, tokenizer
+from tiny._chat import SMOLVLM, tokenizer
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,

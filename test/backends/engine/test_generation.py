@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from tiny.chat import TEXT, tokenizer
+from tiny._chat import TEXT, tokenizer
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
