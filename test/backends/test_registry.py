@@ -72,11 +72,18 @@ def test_unknown_name_gets_a_suggestion_and_the_list():
         backends.load('')
 
 
-@pytest.mark.parametrize('device', ['', 'gpu', 'cuda:', 'cuda:x', 'CPU', 'cpu:0', 'cuda:0\n'])
+@pytest.mark.parametrize(
+    'device', [3, None, '', 'gpu', 'cuda:', 'cuda:x', 'CPU', 'cpu:0', 'cuda:0\n']
+)
 def test_unknown_device_is_refused_in_one_line(device):
     with pytest.raises(DeviceError) as caught:
         backends.load('fake', device=device)
     assert '\n' not in str(caught.value)
+
+
+def test_a_model_that_is_no_text_is_refused():
+    with pytest.raises(BackendError, match='the model must be a text, got 3; put it in quotation'):
+        backends.load('owl', model=3)
 
 
 def test_unknown_option_names_the_ones_there_are():

@@ -160,3 +160,10 @@ def test_options_that_cannot_be_read_are_refused_without_their_values(given, mes
 def test_a_secret_of_a_fallback_is_refused_before_it_is_needed():
     with pytest.raises(BackendError, match="'api_key' looks like a secret"):
         candidates(DetectorParameters(backend='fake', fallback=('fake api_key=x',)))
+
+
+def test_values_of_backend_options_may_hold_commas():
+    given = {'backend': 'fake', 'backend_options': 'script=[ok, fail], load_fails=1'}
+    (first,) = candidates(DetectorParameters(**given))
+    assert first.load.keywords['script'] == ['ok', 'fail']
+    assert first.load.keywords['load_fails'] == 1

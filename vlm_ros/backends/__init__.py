@@ -3,10 +3,18 @@
 import os
 import sys
 
-from vlm_ros.backends.options import parse_options
+from vlm_ros.backends.options import parse_options, split_options
 from vlm_ros.backends.registry import BackendInfo, describe, ENTRY_POINT_GROUP, load, names
 
-__all__ = ['ENTRY_POINT_GROUP', 'BackendInfo', 'describe', 'load', 'names', 'parse_options']
+__all__ = [
+    'ENTRY_POINT_GROUP',
+    'BackendInfo',
+    'describe',
+    'load',
+    'names',
+    'parse_options',
+    'split_options',
+]
 
 # OpenMP's threads spin while they wait for work. On a machine that other processes use too, that
 # takes the very core the next layer needs: measured on two busy cores, 1.2 s a frame instead of

@@ -16,12 +16,11 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points, EntryPoint
 from importlib.util import find_spec
-import inspect
 import re
 from typing import Any
 
 from vlm_ros.backends.embedded.assets import EMBEDDED_WEIGHTS
-from vlm_ros.backends.options import refuse_secrets
+from vlm_ros.backends.options import check_options, refuse_secrets
 from vlm_ros.backends.weights import is_present, Weights
 from vlm_ros.errors import (
     BackendError,
@@ -214,16 +213,18 @@ def load(name: str, *, device: str = 'cpu', model: str = '', **options: Any) -> 
         DeviceError: There is no such device, or the backend cannot use it.
         MissingDependencyError: A library is not installed.
         WeightsError: Weights are missing or corrupt.
-        BackendError: The backend has no such option, an option's name is that of a secret, or the
-            backend failed to load.
+        BackendError: The backend has no such option, an option is of another kind or has the name
+            of a secret, or the backend failed to load.
     """
     _check_name(name)
     refuse_secrets(options)
-    if not re.fullmatch(r'auto|cpu|mps|cuda(:\d{1,3})?', device):
+    if not isinstance(model, str):  # `fallback` and `backend_options` may bring what YAML made
+        raise BackendError(f'the model must be a text, got {model!r}; put it in quotation marks')
+    if not re.fullmatch(r'auto|cpu|mps|cuda(:\d{1,3})?', str(device)):
         raise DeviceError(f'the device {device!r} is unknown; use auto, cpu, cuda, cuda:N or mps')
     try:
         make = _plug_ins()[name].load() if name not in _BUILT_IN else _import(name)
-        _check_options(name, make, options)
+        check_options(name, make, options)
         loaded = make(device=device, model=model, **options)
     except VlmRosError:
         raise
@@ -258,19 +259,6 @@ def _check_name(name: str) -> None:
     raise UnknownBackendError(
         f'there is no backend {name!r}; {hint}available: {", ".join(available)}'
     )
-
-
-def _check_options(name: str, make: Callable[..., Any], options: dict[str, Any]) -> None:
-    parameters = inspect.signature(make).parameters
-    if any(item.kind is item.VAR_KEYWORD for item in parameters.values()):
-        return
-    own = [key for key in parameters if key not in ('self', 'device', 'model')]
-    unknown = [key for key in options if key not in own]
-    if unknown:
-        raise BackendError(
-            f'the backend {name!r} has no option {unknown[0]!r}; '
-            f'it has: {", ".join(own) or "none"}'
-        )
 
 
 def _missing_dependency(name: str, error: ImportError) -> BackendError:

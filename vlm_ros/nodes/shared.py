@@ -91,7 +91,9 @@ def candidates(chosen: ModelParameters) -> list[Candidate[Model]]:
     Raises:
         InputError: `backend_options` or an entry of `fallback` cannot be read.
     """
-    options = backends.parse_options(chosen.backend_options.split(','), 'backend_options')
+    options = backends.parse_options(
+        backends.split_options(chosen.backend_options), 'backend_options'
+    )
     first = {'model': chosen.model, 'device': chosen.device, **options}
     found = [Candidate(chosen.backend, partial(backends.load, chosen.backend, **first))]
     for entry in chosen.fallback:
