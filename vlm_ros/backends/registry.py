@@ -94,7 +94,16 @@ _BUILT_IN = {
     ),
     'chat': _BuiltIn(
         'vlm_ros.backends.chat:load_chat',
-        ('caption', 'answer', 'caption_frames', 'answer_frames', 'verify', 'match'),
+        (
+            'caption',
+            'answer',
+            'caption_frames',
+            'answer_frames',
+            'verify',
+            'match',
+            'detect',
+            'ground',
+        ),
         TORCH,
     ),
     'clipseg': _BuiltIn(
