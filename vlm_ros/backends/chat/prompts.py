@@ -1,7 +1,7 @@
 """What a chat model is told: the words of every task, and the conversation around them.
 
 The images come first and the words after them, so that one prefix serves every question about an
-image. The order short answers are asked for in is LLaVA 1.5's (arXiv 2310.03744, table 7).
+image. Short answers are asked for behind the question, as LLaVA 1.5 does (arXiv 2310.03744).
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ ANSWER_YES_NO = '{question}\nAnswer yes or no.'
 ANSWER_CHOICE = '{question}\nAnswer with one of these: {choices}.'
 VERIFY = 'Is this true: "{statement}"? Answer yes or no.'
 MATCH = 'Does this figure show "{text}"? Please answer yes or no.'
-"""The question that VQAScore asks (arXiv 2404.01291, section 3)."""
+"""The question that VQAScore asks (arXiv 2404.01291)."""
 
 FRAME = 'Frame {}:'
 SIDES = ('Left image:', 'Right image:')

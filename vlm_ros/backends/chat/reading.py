@@ -35,7 +35,7 @@ MAX_ASPECT = 50
 """Images longer than this are padded: some processors refuse an aspect of 200, others round the
 short side to nothing."""
 SEES_QUESTION = ('paligemma',)
-"""Kinds whose image tokens attend to the words after them (arXiv 2407.07726, section 3.1)."""
+"""Kinds whose image tokens attend to the words after them (arXiv 2407.07726)."""
 _PER_TOKEN = ('input_ids', 'attention_mask', 'token_type_ids', 'mm_token_type_ids')
 
 
@@ -206,7 +206,7 @@ class Reader:
     def _encoded(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return inputs with the features of the images instead of their pixels, where it can."""
         if 'mm_encoder_outputs' not in inspect.signature(self.model.forward).parameters:
-            return inputs  # before transformers 5.16: pixels again with every question
+            return inputs  # in older versions: the pixels again with every question
         pixels = {'pixel_values': inputs.pop('pixel_values')}
         features = self.model.base_model.get_image_features(**pixels, return_dict=True)
         return {**inputs, 'mm_encoder_outputs': {'image': features}}
