@@ -87,6 +87,25 @@ def test_detect_for_people(capsys, photo):
 
 
 @pytest.mark.parametrize(
+    ('option', 'status', 'reason'),
+    [
+        ('device=gpu', 3, "the device 'gpu' is unknown"),
+        ('model=3', 3, 'the model must be a text'),
+        ('name=3', 3, "the backend 'fake' has no option 'name'"),
+        ('latency_s=2026-01-01', 3, "'latency_s' of 'fake' must be a number"),
+        ('latency_s=[', 2, 'needs quotation marks'),
+    ],
+)
+@pytest.mark.parametrize('verb', ['detect', 'benchmark'])
+def test_options_of_odd_names_and_kinds(capsys, photo, verb, option, status, reason):
+    args = ['fake'] if verb == 'benchmark' else [photo, '--vocabulary', 'x', '--backend', 'fake']
+    found, lines, err = run(capsys, verb, *args, '--option', option)
+    assert (found, lines) == (status, [])
+    assert reason in err
+    assert err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
     ('vocabulary', 'name', 'words'),
     [
         ('absent dog', 'NOTHING_FOUND', 'nothing found'),

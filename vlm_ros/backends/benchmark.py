@@ -92,7 +92,8 @@ def measure(run: Run) -> Iterator[Measurement]:
     Raises:
         BackendError: It cannot be loaded.
     """
-    model: Any = load(run.backend, device=run.device, model=run.model, **(run.options or {}))
+    options = {'device': run.device, 'model': run.model, **(run.options or {})}
+    model: Any = load(run.backend, **options)
     cold_start_s = time.perf_counter() - STARTED_S
     images = _images(run.resolution_wh)
     for task in tasks_of(model):

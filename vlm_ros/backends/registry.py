@@ -208,7 +208,7 @@ def weights_of(name: str) -> tuple[Weights, ...]:
     return _BUILT_IN[name].weights if name in _BUILT_IN else ()
 
 
-def load(name: str, *, device: str = 'cpu', model: str = '', **options: Any) -> Model:
+def load(name: str, /, *, device: str = 'cpu', model: str = '', **options: Any) -> Model:
     """Load a backend: its weights are in memory when this returns.
 
     Args:

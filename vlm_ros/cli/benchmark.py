@@ -102,7 +102,7 @@ def _ready() -> list[str]:
 
 
 def _measured(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    command = [sys.executable, '-m', 'vlm_ros.backends.benchmark', json.dumps(run)]
+    command = [sys.executable, '-m', 'vlm_ros.backends.benchmark', json.dumps(run, default=str)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         output, errors = child.communicate()
     for line in output.decode().splitlines():

@@ -60,7 +60,9 @@ def look_at_sources(
 
 def _load(args: argparse.Namespace, tasks: tuple[str, ...]) -> Any:
     options = backends.parse_options(args.option, '--option')
-    model = backends.load(args.backend, device=args.device, model=args.model, **options)
+    # An option of these names counts, as in the nodes' `backend_options`.
+    options = {'device': args.device, 'model': args.model, **options}
+    model = backends.load(args.backend, **options)
     able = tasks_of(model)
     if not set(tasks) & set(able):
         model.close()

@@ -1,5 +1,6 @@
 """From a name or a folder to weights, with everything that can be wrong about them."""
 
+from dataclasses import replace
 import json
 import shutil
 
@@ -9,8 +10,9 @@ import tiny
 import torch
 
 from vlm_ros import backends
+from vlm_ros.backends.catalogue import find
 from vlm_ros.backends.engine import checkpoint
-from vlm_ros.backends.engine.checkpoint import open_checkpoint
+from vlm_ros.backends.engine.checkpoint import check_memory, open_checkpoint
 from vlm_ros.errors import BackendError, VlmRosError, WeightsError
 
 
@@ -52,10 +54,20 @@ def test_its_parameters_are_counted(folder):
     assert counted == sum(each.numel() for each in weights.values())
 
 
-@pytest.mark.parametrize('name', ['/no/such/folder', './no', '~/no/such', 'local-dir:no'])
+@pytest.mark.parametrize(
+    'name', ['/no/such/folder', './no', '~/no/such', 'local-dir:no', 'local-dir:']
+)
 def test_a_folder_that_is_not_there(name):
     with pytest.raises(WeightsError, match='there is no folder'):
         load(name)
+
+
+@pytest.mark.parametrize('name', ['/' + 'x' * 5000, 'x' * 5000, '~nobody-of-this-name/x', 'a\0b'])
+def test_a_name_that_can_be_no_folder(name):
+    with pytest.raises(WeightsError) as caught:
+        load(name)
+    assert len(str(caught.value)) < 300
+    assert '\n' not in str(caught.value)
 
 
 def test_a_folder_without_a_model(tmp_path):
@@ -63,7 +75,7 @@ def test_a_folder_without_a_model(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize('text', ['{', '[]', '"owl"'])
+@pytest.mark.parametrize('text', ['{', '[]', '"owl"', '[' * 100_000], ids=len)
 def test_a_config_that_is_none(folder, text):
     (folder / 'config.json').write_text(text)
     with pytest.raises(WeightsError, match=r'config\.json (cannot be read|does not describe)'):
@@ -114,7 +126,7 @@ def test_a_weight_of_another_shape(folder):
     weights = load_file(path)
     weights['class_head.dense0.weight'] = torch.zeros(3, 3)
     save_file(weights, path, metadata={'format': 'pt'})
-    with pytest.raises(WeightsError, match='mine cannot be loaded'):
+    with pytest.raises(WeightsError, match=r'class_head.dense0.weight the first \(\(3, 3\), not'):
         load(folder)
 
 
@@ -124,14 +136,25 @@ def test_a_processor_that_is_missing(folder, name):
     assert found
     for path in found:
         path.unlink()
-    with pytest.raises(WeightsError, match='of mine cannot be loaded'):
+    with pytest.raises(WeightsError, match='of mine cannot be loaded') as caught:
         load(folder)
+    assert 'http' not in str(caught.value)
 
 
 def test_a_model_larger_than_the_memory(folder, monkeypatch):
     monkeypatch.setattr(checkpoint, 'free_memory_bytes', lambda device: 100_000)
     with pytest.raises(BackendError, match=r'needs about 0\.0 GB in float32, and cpu has 0\.0 GB'):
         load(folder, dtype='float32')
+
+
+def test_what_the_catalogue_knows_of_activations_counts(folder, monkeypatch):
+    card = find('IDEA-Research/grounding-dino-tiny')
+    assert card.activations_mb > 1600
+    large = replace(open_checkpoint(str(folder), backend='owl'), name=card.model_id)
+    monkeypatch.setattr(checkpoint, 'free_memory_bytes', lambda device: 1_000_000_000)
+    check_memory(large, device=torch.device('cpu'), dtype=torch.bfloat16)
+    with pytest.raises(BackendError, match=r'grounding-dino-tiny needs about 1\.[67] GB'):
+        check_memory(large, device=torch.device('cpu'), dtype=torch.float32)
 
 
 def test_a_published_model_of_another_backend():

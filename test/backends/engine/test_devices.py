@@ -28,6 +28,7 @@ def test_devices_that_are_there(monkeypatch, chosen, device):
         (1, 'cuda:1', "no device 'cuda:1' here, only 1 of them; use cpu"),
         (0, 'cuda', "no device 'cuda' here, .*; use cpu"),
         (0, 'mps', "no device 'mps' here; use cpu"),
+        (1, 'cuda:256', "no device 'cuda:256' here, only 1 of them; use cpu"),
     ],
 )
 def test_devices_that_are_not_there(monkeypatch, count, chosen, message):

@@ -222,7 +222,8 @@ def test_bfloat16_is_close(load, exact, photos):
         ({'dtype': 'int8'}, "dtype 'int8' is unknown; use auto, float32, bfloat16, float16"),
         ({'preprocess': 'slow'}, 'preprocess must be fast or exact'),
         ({'runtime': 'tensorrt'}, "runtime 'tensorrt' is unknown; use torch, onnx, openvino"),
-        ({'threads': -1}, 'threads must not be negative'),
+        ({'threads': -1}, 'threads must be from 0 to 1024, got -1'),
+        ({'threads': 999_999}, 'threads must be from 0 to 1024'),
     ],
 )
 def test_options_that_cannot_be_used_are_named(load, options, message):

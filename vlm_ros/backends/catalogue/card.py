@@ -64,3 +64,10 @@ class ModelCard:
     def __post_init__(self) -> None:
         if self.memory_mb is None and self.parameters_m is not None:
             object.__setattr__(self, 'memory_mb', memory_to_run_mb(self.parameters_m))
+
+    @property
+    def activations_mb(self) -> float | None:
+        """What one image adds to the weights in float32, in 10^6 bytes; None where unknown."""
+        if self.memory_mb is None or self.parameters_m is None:
+            return None
+        return self.memory_mb - LIBRARIES_MB - 4 * self.parameters_m

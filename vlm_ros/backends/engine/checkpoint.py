@@ -10,12 +10,11 @@ from typing import Any
 import torch
 
 from vlm_ros.backends.catalogue import find, of_backend
+from vlm_ros.backends.catalogue.card import HEADROOM
 from vlm_ros.backends.engine.devices import free_memory_bytes
 from vlm_ros.errors import BackendError, MissingDependencyError, WeightsError
 
 LOCAL_PREFIX = 'local-dir:'
-_HEADROOM = 1.2
-"""Weights and the largest activations of an image, against the weights alone."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +144,18 @@ def load_model(
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # which says nothing but "see above"; named below
             **options,
         )
     except Exception as error:  # the library and its file format raise many kinds
         raise WeightsError(f'{checkpoint.name} cannot be loaded: {_one_line(error)}') from error
     # The library fills in random numbers for these, and goes on.
+    if misshapen := sorted(about['mismatched_keys']):
+        name, here, wanted = misshapen[0]
+        raise WeightsError(
+            f'{checkpoint.name} has {len(misshapen)} weights of another shape than config.json '
+            f'says, {name} the first ({tuple(here)}, not {tuple(wanted)}); copy both anew'
+        )
     if lacking := sorted(about['missing_keys']):
         raise WeightsError(
             f'{checkpoint.name} lacks {len(lacking)} of the weights of a '
@@ -194,9 +200,14 @@ def check_memory(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.d
     """Refuse a model that the device has no room for, before the machine begins to swap.
 
     Raises:
-        BackendError: The weights and a fifth more do not fit into the free memory.
+        BackendError: The weights and the activations, which are a fifth of them where the
+            catalogue does not know better, do not fit into the free memory.
     """
-    needed_gb = checkpoint.parameters() * dtype.itemsize * _HEADROOM / 1e9
+    weights_gb = checkpoint.parameters() * dtype.itemsize / 1e9
+    needed_gb = weights_gb * HEADROOM
+    card = find(checkpoint.name)
+    if card is not None and card.activations_mb is not None:
+        needed_gb = weights_gb + card.activations_mb / 1e3 * dtype.itemsize / 4
     free_gb = free_memory_bytes(device) / 1e9
     if needed_gb > free_gb:
         raise BackendError(
@@ -206,15 +217,17 @@ def check_memory(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.d
 
 
 def _folder(model: str) -> Path | None:
-    if model.startswith(LOCAL_PREFIX):
-        folder = Path(model[len(LOCAL_PREFIX) :]).expanduser()
-    elif model.startswith(('/', './', '../', '~')) or (model and Path(model).is_dir()):
-        folder = Path(model).expanduser()
-    else:
-        return None
-    if not folder.is_dir():
-        raise WeightsError(f'there is no folder {folder} with a model in it')
-    return folder.resolve()
+    is_local = model.startswith((LOCAL_PREFIX, '/', './', '../', '~'))
+    path = model[len(LOCAL_PREFIX) :] if model.startswith(LOCAL_PREFIX) else model
+    try:
+        folder = Path(path).expanduser()
+        if path and folder.is_dir():
+            return folder.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # too long; nobody's home; a NUL
+        raise WeightsError(f'{model[:80]!r} names no folder: {_one_line(error)[:80]}') from error
+    if is_local:
+        raise WeightsError(f'there is no folder {path!r} with a model in it')
+    return None
 
 
 def _check_backend(model: str, backend: str) -> None:
@@ -233,7 +246,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
         content = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError as error:
         raise WeightsError(f'{path.parent} holds no model: it has no {path.name}') from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f'{path} cannot be read: {_one_line(error)}') from error
     if not isinstance(content, dict):
         raise WeightsError(f'{path} does not describe a model')
@@ -272,4 +285,6 @@ def _numbers(path: Path) -> int:
 
 
 def _one_line(error: BaseException) -> str:
-    return ' '.join(str(error).split())[:300] or type(error).__name__
+    # The library advises at length about names on its hub, which were not asked for.
+    text = str(error).partition(' If you were trying to load it')[0]
+    return ' '.join(text.split())[:300] or type(error).__name__

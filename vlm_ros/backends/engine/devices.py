@@ -27,15 +27,16 @@ def choose_device(device: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device('cuda:0')
         return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
-    chosen = torch.device(device)
-    if chosen.type == 'cuda':
+    kind, _, number = device.partition(':')
+    if kind == 'cuda':
+        index = int(number or 0)  # torch would take cuda:256 for cuda:0
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (chosen.index or 0) >= count:
+        if index >= count:
             raise DeviceError(f'there is no device {device!r} here, {_cuda(count)}; use cpu')
-        return torch.device('cuda', chosen.index or 0)
-    if chosen.type == 'mps' and not torch.backends.mps.is_available():
+        return torch.device('cuda', index)
+    if kind == 'mps' and not torch.backends.mps.is_available():
         raise DeviceError("there is no device 'mps' here; use cpu")
-    return chosen
+    return torch.device(device)
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:

@@ -11,6 +11,9 @@ from vlm_ros.backends.engine.devices import choose_device, choose_dtype
 from vlm_ros.errors import BackendError, ImageError, ModelError, OutOfMemory, VlmRosError
 from vlm_ros.tasks import Image, Ticket
 
+MAX_THREADS = 1024
+"""Far more than help; with some hundred thousand, OpenMP ends the process."""
+
 
 class TorchBackend:
     """Names, device and ending of a backend; families add the tasks.
@@ -24,7 +27,7 @@ class TorchBackend:
 
     Raises:
         DeviceError: This machine has no such device.
-        BackendError: The dtype is unknown, or the number of threads is negative.
+        BackendError: The dtype is unknown, or the number of threads is out of its range.
     """
 
     def __init__(
@@ -36,8 +39,8 @@ class TorchBackend:
         dtype: str = 'auto',
         threads: int = 0,
     ) -> None:
-        if threads < 0:
-            raise BackendError(f'threads must not be negative, got {threads}')
+        if not 0 <= threads <= MAX_THREADS:
+            raise BackendError(f'threads must be from 0 to {MAX_THREADS}, got {threads}')
         if threads:
             torch.set_num_threads(threads)
         self.model_id = f'{backend}:{checkpoint.name}'
