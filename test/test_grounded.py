@@ -137,7 +137,7 @@ are there three things on the table? | UNSURE: cannot tell: ...
 is there a cat? | UNSURE: cannot tell: there may be a cat in view
 is there a laptop and a cat? | UNSURE: cannot tell: there may be a cat in view
 is there a zebra and a cat? | no
-is there a gizmo? | UNSURE: cannot tell: this model cannot recognize gizmo
+is there a gizmo? | UNSURE: cannot tell: this model cannot say whether there is gizmo
 is there a red car? | UNSURE: ... a car in view, but this model cannot tell whether it is a red car
 is there a person lying on the floor? | UNSURE: ... whether they are lying on the floor
 is there anything behind the car? | UNSURE: cannot tell: boxes cannot show that about ...
@@ -152,7 +152,7 @@ how many cups and zebras are there? | a cup and no zebras
 how many people are riding horses? | 0
 how many cats are there? | UNSURE: cannot tell: there may be a cat in view
 how many red cars are there? | UNSURE: there is a car in view, but ... whether it is a red car
-how many gizmos are there? | UNSURE: cannot tell: this model cannot recognize gizmo
+how many gizmos are there? | UNSURE: cannot tell: this model cannot say whether there is gizmo
 how many people are left of the zebra? | NOT_IN_VIEW: there is no zebra in view
 where is the laptop? | in the centre
 where is the car? | in the upper right
@@ -162,7 +162,7 @@ is the car on the left or on the right? | in the upper right
 where is the zebra? | NOT_IN_VIEW: there is no zebra in view
 where are the laptop and the zebra? | NOT_IN_VIEW: there is no zebra in view
 where is the cat? | UNSURE: cannot tell: there may be a cat in view
-where is the gizmo? | UNSURE: cannot tell: this model cannot recognize gizmo
+where is the gizmo? | UNSURE: cannot tell: this model cannot say whether there is gizmo
 where is the red car? | UNSURE: there is a car ... whether it is a red car; in the upper right
 find a fire extinguisher | NOT_IN_VIEW: there is no fire extinguisher in view
 what do you see? | two people, a car, a table, a laptop, a door and a cup
@@ -207,8 +207,8 @@ What colour is the elephant? | NOT_IN_VIEW: there is no elephant in view
 how big is the zebra? | NOT_IN_VIEW: there is no zebra in view
 is the zebra asleep? | NOT_IN_VIEW: there is no zebra in view
 what is the man holding? | NOT_IN_VIEW: there is no man in view
-what colour is the gizmo? | UNSURE: cannot tell: this model cannot recognize gizmo
-is the light on? | UNSURE: cannot tell: this model cannot recognize light
+what colour is the gizmo? | UNSURE: cannot tell: this model cannot say whether there is gizmo
+is the light on? | UNSURE: cannot tell: this model cannot say whether there is light
 what is the cat doing? | UNSURE: cannot tell: there may be a cat in view
 what time is it in Tokyo? | UNSURE: this model cannot answer that question
 is it raining? | UNSURE: this model cannot answer that question
@@ -405,11 +405,11 @@ ALONE = {
     [
         ('what colour is the car?', 'blue'),
         ('what colour is the zebra?', 'NOT_IN_VIEW: there is no zebra in view'),
-        ('is the door open?', 'UNSURE: cannot tell: this model cannot recognize door'),
+        ('is the door open?', 'UNSURE: cannot tell: this model cannot say whether there is door'),
         ('is there a dog?', 'no'),
         ('how many people are there?', '4'),
         ('what do you see?', 'a dog on a sofa'),
-        ('is there a cup?', 'UNSURE: cannot tell: this model cannot recognize cup'),
+        ('is there a cup?', 'UNSURE: cannot tell: this model cannot say whether there is cup'),
     ],
 )
 def test_answerer_alone(question, expected):
@@ -453,7 +453,7 @@ def test_neither_model_is_refused():
          "UNSURE: the answer was 'noon', but no box supports it"),
         ('is there a gizmo?', SCRIPT, "UNSURE: the answer was 'yes', but no box supports it"),
         ('what colour is the gizmo?', SCRIPT,
-         'UNSURE: cannot tell: this model cannot recognize gizmo'),
+         'UNSURE: cannot tell: this model cannot say whether there is gizmo'),
     ],
 )  # fmt: skip
 def test_required_evidence(question, script, expected):
@@ -617,7 +617,7 @@ the door is open | UNSURE: there is a door in view, but ... whether it is open
 there is a red car | UNSURE: there is a car in view, but ... whether it is a red car
 a person is lying on the floor | UNSURE: ... whether they are lying on the floor
 there is a cat | UNSURE: cannot tell: there may be a cat in view
-there is a gizmo | UNSURE: cannot tell: this model cannot recognize gizmo
+there is a gizmo | UNSURE: cannot tell: this model cannot say whether there is gizmo
 it is raining | UNSURE: this model cannot answer that question
 a person is left of the zebra | NOT_IN_VIEW: there is no zebra in view
 the zebra is asleep | NOT_IN_VIEW: there is no zebra in view

@@ -136,7 +136,7 @@ def test_nothing_found_is_told_from_what_could_not_be_looked_for():
     assert (Detections().status, Detections().message) == (Status.NOTHING_FOUND, '')
     partly = Detections(unrecognized=('wug', 'blicket'))
     assert partly.status is Status.UNSURE
-    assert partly.message == 'this model cannot recognize: wug, blicket'
+    assert partly.message == 'this model cannot say whether there is: wug, blicket'
     assert three(unrecognized=('wug',)).status is Status.OK
 
 

@@ -108,6 +108,32 @@ def test_a_module_of_functions_without_those_it_imported(module):
     assert model.detect(IMAGE, Vocabulary(('cat',))).status is Status.NOTHING_FOUND
 
 
+def test_an_exit_of_the_users_code_ends_no_process(module):
+    name = module('import sys\n\ndef caption(image): sys.exit("out of licences")')
+    source = 'class Mine:\n    def __init__(self): raise SystemExit(3)'
+    with pytest.raises(ModelError, match='caption failed: out of licences'):
+        open_callable(model=name).caption(IMAGE)
+    with pytest.raises(BackendError, match='cannot be imported: 3'):
+        open_callable(model=module('raise SystemExit(3)'))
+    with pytest.raises(BackendError, match='cannot be made: 3'):
+        open_callable(model=f'{module(source)}:Mine')
+
+
+def test_an_error_while_closing_is_one_of_ours(module):
+    source = """
+        class Mine:
+            def caption(self, image): return 'a cup'
+            def close(self): raise ValueError('no\\nluck')
+    """
+    with pytest.raises(ModelError, match=r'Mine\.close failed: no luck'):
+        open_callable(model=f'{module(source)}:Mine').close()
+
+
+def test_a_coroutine_is_refused(module):
+    with pytest.raises(BackendError, match=r':caption is async, .* give a plain function'):
+        open_callable(model=module('async def caption(image): pass'))
+
+
 def test_a_class_gets_the_device_and_is_closed(module):
     name = module("""
         closed = []

@@ -81,7 +81,7 @@ def test_detect_for_people(capsys, photo):
     status, lines, _ = run(capsys, 'detect', photo, *FAKE, '--vocabulary', 'cat, unknown thing')
     assert status == 0
     assert lines[0].startswith(f'{photo} (451x300, ')
-    assert lines[0].endswith(': 1 found (this model cannot recognize: unknown thing)')
+    assert lines[0].endswith(': 1 found (this model cannot say whether there is: unknown thing)')
     assert lines[1].split()[:2] == ['0.90', 'cat']
     assert len(lines) == 2
 
@@ -109,7 +109,11 @@ def test_options_of_odd_names_and_kinds(capsys, photo, verb, option, status, rea
     ('vocabulary', 'name', 'words'),
     [
         ('absent dog', 'NOTHING_FOUND', 'nothing found'),
-        ('absent, unknown x', 'UNSURE', 'unsure (this model cannot recognize: unknown x)'),
+        (
+            'absent, unknown x',
+            'UNSURE',
+            'unsure (this model cannot say whether there is: unknown x)',
+        ),
     ],
 )
 def test_detect_nothing(capsys, photo, vocabulary, name, words):
@@ -347,7 +351,7 @@ def test_unusable_input(capsys, args, message):
     [
         (['--backend', 'fakee'], "there is no backend 'fakee'; did you mean 'fake'?"),
         ([*FAKE, '--device', 'cuda'], 'fake runs on cpu only'),
-        ([*FAKE, '--device', 'tpu'], "the device 'tpu' is unknown; use cpu"),
+        ([*FAKE, '--device', 'tpu'], "the device 'tpu' is unknown; use auto, cpu, cuda"),
     ],
 )
 def test_a_backend_that_cannot_be_had(capsys, args, message):

@@ -59,7 +59,11 @@ def test_detections_carry_the_image_header_and_the_names(graph, detector):
     ('vocabulary', 'code', 'message'),
     [
         ('[absent thing]', ResultStatus.NOTHING_FOUND, ''),
-        ('[unknown thing]', ResultStatus.UNSURE, 'this model cannot recognize: unknown thing'),
+        (
+            '[unknown thing]',
+            ResultStatus.UNSURE,
+            'this model cannot say whether there is: unknown thing',
+        ),
     ],
 )
 def test_nothing_found_is_a_message_with_its_reason(graph, detector, vocabulary, code, message):

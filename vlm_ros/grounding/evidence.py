@@ -268,7 +268,7 @@ def combined(findings: Sequence[Finding], either: bool) -> Finding:
 
 def cannot_recognize(names: Sequence[str]) -> str:
     """Say that a detector has no way to look for names."""
-    return f'cannot tell: this model cannot recognize {join_names(list(names), "or")}'
+    return f'cannot tell: this model cannot say whether there is {join_names(list(names), "or")}'
 
 
 def cannot_describe(thing: Thing, count: int) -> str:

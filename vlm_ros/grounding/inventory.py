@@ -48,7 +48,7 @@ class Around(NamedTuple):
         if len(self.possible):
             return f'cannot tell: boxes cannot show that about {list_things(self.possible)}'
         if not self.looked_for:
-            return 'cannot tell: this model cannot recognize what is asked for'
+            return 'cannot tell: this model cannot say whether there is what is asked for'
         names = 'names' if self.looked_for > 1 else 'name'
         return f'cannot tell: found none of the {self.looked_for} {names} looked for'
 

@@ -18,8 +18,8 @@ class Detections:
         xyxy: `(N, 4)` float32, pixels of the source image, right and bottom edges exclusive.
         scores: `(N,)` float32 in [0, 1].
         labels: N names out of the vocabulary.
-        unrecognized: Names of the vocabulary that the model has no way to look for. Their
-            absence from `labels` says nothing about the scene.
+        unrecognized: Names of the vocabulary that the model has no way to look for, or of which
+            its answer could not be read. Their absence from `labels` says nothing about the scene.
     """
 
     xyxy: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
@@ -63,10 +63,10 @@ class Detections:
 
     @property
     def message(self) -> str:
-        """One line about what could not be looked for; empty when all could."""
+        """One line about the names whose absence says nothing; empty where there are none."""
         if not self.unrecognized:
             return ''
-        return f'this model cannot recognize: {", ".join(self.unrecognized)}'
+        return f'this model cannot say whether there is: {", ".join(self.unrecognized)}'
 
     def best(self, count: int) -> 'Detections':
         """Return the `count` best detections, best first; equal scores keep their order."""

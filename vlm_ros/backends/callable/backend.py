@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from vlm_ros.backends.callable import values
-from vlm_ros.backends.callable.found import find_callable, Found
+from vlm_ros.backends.callable.found import find_callable, Found, Function
 from vlm_ros.boxes import FloatArray
 from vlm_ros.errors import InputError, ModelError, QuestionError
 from vlm_ros.phrases import check_text, Vocabulary
@@ -238,11 +238,15 @@ class CallableBackend:
         )
 
     def close(self) -> None:
-        """Close what is called, where it can be closed."""
+        """Close what is called, where it can be closed.
+
+        Raises:
+            ModelError: It raised something.
+        """
         thing, self._thing = self._thing, None
         close = getattr(thing, 'close', None)
         if callable(close):
-            close()
+            Function(f'{self.model_id}.close', close, 0, frozenset())()
 
     def _ask(
         self,

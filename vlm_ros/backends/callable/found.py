@@ -64,7 +64,7 @@ class Function:
             return self.call(*arguments[: self.count], **taken)
         except VlmRosError:
             raise
-        except Exception as error:  # a user's function raises what it likes
+        except (Exception, SystemExit) as error:  # a user's function raises what it likes
             reason = ' '.join(str(error).split()) or type(error).__name__
             raise ModelError(f'{self.name} failed: {reason}') from error
 
@@ -130,7 +130,7 @@ def _module(name: str) -> ModuleType:
         ) from error
     except ImportError:
         raise
-    except Exception as error:  # a user's module raises what it likes
+    except (Exception, SystemExit) as error:  # a user's module raises what it likes
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise BackendError(f'the module {name!r} cannot be imported: {reason}') from error
 
@@ -152,7 +152,7 @@ def _made(made_by: type, name: str, device: str) -> object:
         return made_by(device=device) if takes_device else made_by()
     except (VlmRosError, ImportError):
         raise
-    except Exception as error:  # a user's class raises what it likes
+    except (Exception, SystemExit) as error:  # a user's class raises what it likes
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise BackendError(f'{name} cannot be made: {reason}') from error
 
@@ -180,6 +180,8 @@ def _functions(thing: object, name: str, task: str) -> dict[str, Function]:
 
 def _function(function: Callable[..., Any], task: str, name: str) -> Function:
     arguments = ARGUMENTS[task]
+    if inspect.iscoroutinefunction(function):
+        raise BackendError(f'{name} is async, and nobody awaits it here; give a plain function')
     try:
         signature = inspect.signature(function)
     except ValueError:  # some functions of compiled modules have none

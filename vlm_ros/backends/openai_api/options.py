@@ -79,15 +79,15 @@ def check_number(name: str, value: float, least: float, most: float) -> None:
 
 def _fields(extra: str | Mapping[str, Any]) -> dict[str, Any]:
     try:
-        fields = json.loads(extra or '{}') if isinstance(extra, str) else dict(extra)
+        fields = json.loads(extra or '{}') if isinstance(extra, str) else extra
     except ValueError as error:
         raise BackendError(f'extra must be a JSON object: {error}') from error
-    if not isinstance(fields, dict):
+    if not isinstance(fields, Mapping):
         raise BackendError('extra must be a JSON object, such as {"top_k": 1}')
     if own := sorted(_OWN_FIELDS & fields.keys()):
         raise BackendError(f'extra must not have {own[0]!r}, which the backend sets')
     refuse_secrets(_names(fields))
-    return fields
+    return dict(fields)
 
 
 def _names(fields: Mapping[str, Any]) -> list[str]:

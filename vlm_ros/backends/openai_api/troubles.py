@@ -107,6 +107,8 @@ class Explainer:
             message = f'the certificate of {self.base_url} is not trusted: {text[:MAX_QUOTE]}'
         elif name in ('ReadError', 'RemoteProtocolError', 'WriteError'):
             message = f'{self.base_url} hung up without an answer'
+        elif name in ('DecodingError', 'TooManyRedirects'):
+            message = f'{self.base_url} answered nonsense ({text[:MAX_QUOTE]}): is it the API?'
         else:
             message = f'nothing answers at {self.base_url}: is it running?'
         return Trouble(message, may_retry=True, is_servers=True)
