@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 
@@ -70,6 +72,20 @@ def test_what_cannot_be_exported_says_what_to_do(cache):
     with pytest.raises(BackendError, match=r'tower cannot be run in openvino: .*=torch'):
         run('openvino', Impossible())
     assert list(cache.iterdir()) == []
+
+
+def test_a_disk_without_room_is_named(cache, monkeypatch):
+    usage = shutil.disk_usage(cache.parent)._replace(free=100)
+    monkeypatch.setattr(export.shutil, 'disk_usage', lambda folder: usage)
+    with pytest.raises(BackendError, match=r'no room in .*exported, .* set VLM_ROS_CACHE'):
+        run('openvino', Tower())
+
+
+def test_a_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    monkeypatch.setenv('VLM_ROS_CACHE', str(tmp_path / 'file'))
+    with pytest.raises(BackendError, match=r'cannot be written \(Not a directory\); set VLM_ROS'):
+        run('openvino', Tower())
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch):

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import logging
 from pathlib import Path
+import shutil
 import tempfile
 import warnings
 
@@ -60,7 +61,7 @@ def run_in(
     load = _load_onnx if runtime == 'onnx' else _load_openvino
     try:
         if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            _require_room(folder.parent, module)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.') as temporary:
                 made = Path(temporary) / 'made'
                 made.mkdir()
@@ -81,6 +82,22 @@ def run_in(
         raise BackendError(
             f'{name} cannot be run in {runtime}: {reason}; use runtime=torch'
         ) from error
+
+
+def _require_room(folder: Path, module: torch.nn.Module) -> None:
+    """Check that weights can be kept: what exporters say of a full disk helps nobody."""
+    most_bytes = sum(each.numel() * each.element_size() for each in module.parameters())
+    mend = 'set VLM_ROS_CACHE to a folder on another disk, or use runtime=torch'
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise BackendError(f'{folder} cannot be written ({error.strerror}); {mend}') from error
+    if free_bytes < most_bytes:
+        raise BackendError(
+            f'an exported network of up to {most_bytes / 1e6:.1f} MB has no room in {folder}, '
+            f'where {free_bytes / 1e6:.1f} MB are free; {mend}'
+        )
 
 
 def _folder(runtime: str, name: str, revision: str, example: torch.Tensor) -> Path:
