@@ -17,12 +17,12 @@ from vlm_ros.backends.openai_api.options import (
 from vlm_ros.backends.openai_api.pictures import Pictures
 from vlm_ros.backends.openai_api.replies import Reply
 from vlm_ros.errors import InputError, ModelError, QuestionError
-from vlm_ros.phrases import check_text, MAX_NAME_CHARACTERS, noun_phrases, Phrase, Vocabulary
+from vlm_ros.grounding.naming import ground_by_names
+from vlm_ros.phrases import check_text, MAX_NAME_CHARACTERS, Phrase, Vocabulary
 from vlm_ros.results import (
     Answer,
     Caption,
     Detections,
-    PhraseGrounding,
     PhraseGroundings,
     Status,
 )
@@ -170,21 +170,9 @@ class OpenAiApiBackend:
         ticket: Ticket | None = None,
     ) -> PhraseGroundings:
         """Ask for the boxes of each noun phrase of the text, with its attributes."""
-        check_text(text, 'text')
-        phrases = noun_phrases(text)
-        if not phrases:
-            return PhraseGroundings(text, Detections(), ())
-        by_fold = {_name(phrase).casefold(): _name(phrase) for phrase in phrases}
-        vocabulary = Vocabulary(tuple(by_fold.values()))
-        found = self.detect(image, vocabulary, score_threshold=score_threshold, ticket=ticket)
-        folded = [label.casefold() for label in found.labels]
-        groundings = []
-        for phrase in phrases:
-            name = _name(phrase).casefold()
-            indices = tuple(index for index, label in enumerate(folded) if label == name)
-            scores = tuple(float(found.scores[index]) for index in indices)
-            groundings.append(PhraseGrounding(phrase.text, phrase.span, indices, scores))
-        return PhraseGroundings(text, found, tuple(groundings))
+        return ground_by_names(
+            self, image, text, name_of=_name, score_threshold=score_threshold, ticket=ticket
+        )
 
     def caption(self, image: Image, *, prompt: str = '', ticket: Ticket | None = None) -> Caption:
         """Describe the image.
