@@ -222,6 +222,7 @@ def test_bfloat16_is_close(load, exact, photos):
         ({'dtype': 'int8'}, "dtype 'int8' is unknown; use auto, float32, bfloat16, float16"),
         ({'preprocess': 'slow'}, 'preprocess must be fast or exact'),
         ({'runtime': 'tensorrt'}, "runtime 'tensorrt' is unknown; use torch, onnx, openvino"),
+        ({'max_batch': 0}, 'max_batch must be at least 1, got 0'),
         ({'threads': -1}, 'threads must be from 0 to 1024, got -1'),
         ({'threads': 999_999}, 'threads must be from 0 to 1024'),
     ],

@@ -96,6 +96,8 @@ class OwlBackend(TorchBackend):
             raise BackendError(f'prompt must have one {{}} for the name, got {prompt!r}')
         if not 0 <= iou_threshold <= 1:
             raise BackendError(f'iou_threshold must be in [0, 1], got {iou_threshold:g}')
+        if max_batch < 1:
+            raise BackendError(f'max_batch must be at least 1, got {max_batch}')
         checkpoint = open_checkpoint(model, backend='owl', model_types=tuple(MODELS))
         exported = runtime != 'torch'
         super().__init__(
@@ -109,7 +111,7 @@ class OwlBackend(TorchBackend):
             raise BackendError(f'the runtime {runtime!r} is for device=cpu; use runtime=torch')
         self._prompt = prompt
         self._iou_threshold = iou_threshold
-        self.max_batch = 1 if exported else max(1, max_batch)
+        self.max_batch = 1 if exported else max_batch
         self._model = load_model(
             MODELS[checkpoint.model_type],
             checkpoint,
