@@ -1,16 +1,14 @@
-import json
-from pathlib import Path
-
 import numpy as np
+from photographs import PHOTOGRAPHS
 import pytest
 import skimage.data
 import tiny
+import torch
 
 from vlm_ros import backends
 
-PHOTOGRAPHS = json.loads(
-    (Path(__file__).parents[1] / 'data' / 'photographs.json').read_text('utf-8')
-)
+# Tiny networks gain nothing from threads, and lose much where other work has the cores.
+torch.set_num_threads(1)
 
 
 def load_photo(name: str) -> np.ndarray:

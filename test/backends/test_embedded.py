@@ -1,8 +1,8 @@
 """What the embedded backend finds on real photographs, at its default threshold."""
 
-from conftest import PHOTOGRAPHS
 import cv2
 import numpy as np
+from photographs import PHOTOGRAPHS
 import pytest
 
 from vlm_ros import backends

@@ -385,6 +385,7 @@ def test_options_are_sent(load, server, image):
         ({'dialect': 'klingon'}, 'qwen3'),
         ({'extra': '{'}, 'extra'),
         ({'extra': '[]'}, 'extra'),
+        ({'extra': [1]}, 'extra must be a JSON object, such as'),
         ({'extra': {'messages': []}}, 'messages'),
         ({'extra': {'a': {'api_key': 'x'}}}, 'looks like a secret'),
         ({'unheard_of': 1}, 'unheard_of'),

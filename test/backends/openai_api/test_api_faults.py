@@ -74,6 +74,35 @@ def test_a_server_that_hangs_up_is_named(load):
 
 
 @pytest.mark.parametrize(
+    'answer',
+    [
+        b'HTTP/1.1 302 Found\r\nLocation: /v1/models\r\nContent-Length: 0\r\n\r\n',
+        b'HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope',
+    ],
+    ids=['redirects', 'gzip'],
+)
+def test_nonsense_of_a_server_is_not_taken_for_silence(load, answer):
+    listener = socket.create_server(('127.0.0.1', 0))
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                while connection.recv(10_000):
+                    connection.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        with pytest.raises(BackendError, match=r'answered nonsense \(.*: is it the API\?'):
+            load(base_url=f'http://127.0.0.1:{listener.getsockname()[1]}/v1', retries=0)
+    finally:
+        listener.close()
+
+
+@pytest.mark.parametrize(
     'url', ['ftp://a/v1', 'localhost:8000', 'http://', 'http://a:99999/v1', '/v1']
 )
 def test_what_is_no_address_is_refused(load, url):
