@@ -1,10 +1,13 @@
-"""Real tokenizers, trained on the spot on a few sentences."""
+"""Real tokenizers, made on the spot of a few sentences, the same in every process."""
 
+from collections.abc import Sequence
 import json
+import random
+import re
 from typing import Any
 
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import decoders, models, pre_tokenizers, trainers
 from transformers import (
     BartTokenizer,
     BertTokenizer,
@@ -31,21 +34,33 @@ LETTERS = sorted(
 )
 
 
-def bert_tokenizer(size: int = 400, **options: Any) -> Any:
-    """Return a WordPiece tokenizer as BERT's."""
-    trained = tokenizers.Tokenizer(models.WordPiece(unk_token='[UNK]'))
-    trained.normalizer = normalizers.BertNormalizer(lowercase=True)
-    trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trained.train_from_iterator(
-        SENTENCES,
-        trainers.WordPieceTrainer(
-            vocab_size=size,
-            special_tokens=['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'],
-            initial_alphabet=LETTERS,
-            show_progress=False,
-        ),
-    )
-    return BertTokenizer(vocab=_by_rank(trained), **options)
+WORDS = sorted({word for sentence in SENTENCES for word in re.findall(r'\w+|[^\w\s]', sentence)})
+
+
+def bert_tokenizer(**options: Any) -> Any:
+    """Return a WordPiece tokenizer as BERT's, made of whole words and letters.
+
+    Not trained: the library's trainer makes another vocabulary of the same words in every process.
+    """
+    parts = [word[: len(word) - 1] for word in WORDS if len(word) > 3]
+    pieces = [*LETTERS, *(f'##{letter}' for letter in LETTERS), *WORDS, *parts]
+    random.Random(3).shuffle(pieces)  # so that likely tokens are pieces of every kind
+    special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
+    vocabulary = dict.fromkeys([*special, *pieces])
+    return BertTokenizer(vocab={piece: i for i, piece in enumerate(vocabulary)}, **options)
+
+
+def scored_pieces(special: Sequence[str]) -> list[tuple[str, float]]:
+    """Return pieces of a unigram tokenizer: words, parts of words, letters, the longest likeliest.
+
+    Not trained, for the same reason.
+    """
+    halves = {word[: len(word) // 2] for word in WORDS if len(word) > 5}
+    ends = {word[len(word) // 2 :] for word in WORDS if len(word) > 5}
+    pieces = [f'▁{word}' for word in sorted({*WORDS, *halves})] + sorted(ends)
+    letters = ['▁', *(letter for letter in LETTERS if letter != ' ')]
+    scores = {**dict.fromkeys(special, 0.0), **dict.fromkeys(letters, -9.0)}
+    return list({**scores, **{piece: -5.0 for piece in pieces if piece not in scores}}.items())
 
 
 def bytes_and_merges(size: int, special: list[str]) -> tuple[dict[str, int], list[Any]]:
@@ -94,42 +109,23 @@ def gpt2_tokenizer(size: int = 420) -> Any:
     )
 
 
-def t5_tokenizer(size: int = 300) -> Any:
+def t5_tokenizer() -> Any:
     """Return a unigram tokenizer as T5's."""
-    trained = tokenizers.Tokenizer(models.Unigram())
-    trained.pre_tokenizer = pre_tokenizers.Metaspace()
-    trained.train_from_iterator(
-        SENTENCES,
-        trainers.UnigramTrainer(
-            vocab_size=size,
-            special_tokens=['<pad>', '</s>', '<unk>'],
-            unk_token='<unk>',
-            initial_alphabet=LETTERS,
-            show_progress=False,
-        ),
-    )
-    pieces = [tuple(piece) for piece in json.loads(trained.to_str())['model']['vocab']]
-    return T5Tokenizer(vocab=pieces, extra_ids=0)
+    return T5Tokenizer(vocab=scored_pieces(['<pad>', '</s>', '<unk>']), extra_ids=0)
 
 
-def xlmr_tokenizer(images: int, size: int = 300) -> Any:
+def xlmr_tokenizer(images: int) -> Any:
     """Return a unigram tokenizer as Kosmos-2's: of SentencePiece, with room for an image."""
     special = ['<s>', '<pad>', '</s>', '<unk>']
-    trained = tokenizers.Tokenizer(models.Unigram())
-    trained.pre_tokenizer = pre_tokenizers.Metaspace()
-    trained.decoder = decoders.Metaspace()
-    trained.train_from_iterator(
-        SENTENCES,
-        trainers.UnigramTrainer(
-            vocab_size=size,
-            special_tokens=[*special, *(f'<image_{index}>' for index in range(images))],
-            unk_token='<unk>',
-            initial_alphabet=LETTERS,
-            show_progress=False,
-        ),
+    placeholders = [f'<image_{index}>' for index in range(images)]
+    made = tokenizers.Tokenizer(
+        models.Unigram(scored_pieces([*special, *placeholders]), unk_id=special.index('<unk>'))
     )
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.decoder = decoders.Metaspace()
+    made.add_special_tokens([*special, *placeholders])
     return PreTrainedTokenizerFast(
-        tokenizer_object=trained,
+        tokenizer_object=made,
         bos_token='<s>',
         pad_token='<pad>',
         eos_token='</s>',

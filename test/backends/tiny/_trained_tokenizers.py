@@ -1,29 +1,17 @@
-"""Tokenizers of the kinds that two-tower models use, trained on the spot."""
+"""Tokenizers of the kinds that two-tower models use, made on the spot."""
 
 from typing import Any
 
 from tokenizers import models, normalizers, pre_tokenizers, Tokenizer, trainers
 from transformers import GemmaTokenizer, Siglip2Tokenizer, XLMRobertaTokenizer
 
-from tiny._trained import _by_rank, _merges, LETTERS, SENTENCES
+from tiny._trained import _by_rank, _merges, LETTERS, scored_pieces, SENTENCES
 
 
 def unigram(max_length: int) -> Any:
     """Return a tokenizer of XLM-RoBERTa's kind, as MetaCLIP 2's and AltCLIP's."""
     special = ['<s>', '<pad>', '</s>', '<unk>', '<mask>']
-    trained = Tokenizer(models.Unigram())
-    trained.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=300,
-        special_tokens=special,
-        unk_token='<unk>',
-        initial_alphabet=LETTERS,
-        show_progress=False,
-    )
-    trained.train_from_iterator(SENTENCES, trainer)
-    # Equal scores: the fewest pieces win.
-    scored = [(piece, 0.0 if piece in special else -5.0) for piece in _by_rank(trained)]
-    return XLMRobertaTokenizer(vocab=scored, model_max_length=max_length)
+    return XLMRobertaTokenizer(vocab=scored_pieces(special), model_max_length=max_length)
 
 
 def gemma(max_length: int, *, lowers: bool) -> Any:
