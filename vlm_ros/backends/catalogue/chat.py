@@ -4,7 +4,7 @@ from functools import partial
 
 from vlm_ros.backends.catalogue.card import ModelCard
 
-_ONE_IMAGE = ('caption', 'answer')
+_ONE_IMAGE = ('caption', 'answer', 'verify', 'match')
 _FRAMES = (*_ONE_IMAGE, 'caption_frames', 'answer_frames')
 _BOXES = ('detect', 'ground')
 

@@ -5,6 +5,8 @@ from functools import partial
 from vlm_ros.backends.catalogue.card import ModelCard
 
 _TASKS = ('classify', 'encode_images', 'encode_texts', 'match_regions')
+_SIGMOID_TASKS = (*_TASKS, 'match')
+"""Of models that were trained to score each text by itself."""
 
 _CLIP = partial(ModelCard, backend='clip', tasks=_TASKS)
 _METACLIP_2 = partial(
@@ -21,6 +23,7 @@ _OPEN_CLIP = partial(
 TWO_TOWERS = (
     _CLIP(
         model_id='google/siglip2-base-patch16-224',
+        tasks=_SIGMOID_TASKS,
         architecture='SigLIP 2 B/16',
         revision='75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2',
         safetensors=True,
@@ -32,6 +35,7 @@ TWO_TOWERS = (
     ),
     _CLIP(
         model_id='google/siglip-base-patch16-224',
+        tasks=_SIGMOID_TASKS,
         architecture='SigLIP B/16',
         revision='7fd15f0689c79d79e38b1c2e2e2370a7bf2761ed',
         safetensors=True,
@@ -107,6 +111,7 @@ TWO_TOWERS = (
     ),
     _OPEN_CLIP(
         model_id='timm/ViT-B-16-SigLIP2',
+        tasks=_SIGMOID_TASKS,
         architecture='SigLIP 2 B/16',
         revision='eee10eff6dd8cabae2d7f379d4e8cfcd352030aa',
         safetensors=True,

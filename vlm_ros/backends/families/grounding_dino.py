@@ -126,9 +126,11 @@ class GroundingDinoBackend(TorchBackend):
         for name, value in (('text', text_threshold), ('iou', iou_threshold)):
             if not 0 <= value <= 1:
                 raise BackendError(f'{name}_threshold must be in [0, 1], got {value:g}')
+        if max_batch < 1:
+            raise BackendError(f'max_batch must be at least 1, got {max_batch}')
         checkpoint = open_checkpoint(model, backend='grounding_dino', model_types=tuple(MODELS))
         super().__init__('grounding_dino', checkpoint, device=device, dtype=dtype, threads=threads)
-        self.max_batch = max(1, max_batch)
+        self.max_batch = max_batch
         self._text_threshold = text_threshold
         self._iou_threshold = iou_threshold
         self._model = load_model(

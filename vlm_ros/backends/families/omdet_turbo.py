@@ -93,6 +93,8 @@ class OmDetTurboBackend(TorchBackend):
             raise BackendError(f'task must have one {{}} for the names, got {task!r}')
         if not 0 <= iou_threshold <= 1:
             raise BackendError(f'iou_threshold must be in [0, 1], got {iou_threshold:g}')
+        if max_batch < 1:
+            raise BackendError(f'max_batch must be at least 1, got {max_batch}')
         checkpoint = open_checkpoint(model, backend='omdet_turbo', model_types=('omdet-turbo',))
         exported = runtime != 'torch'
         super().__init__(
@@ -106,7 +108,7 @@ class OmDetTurboBackend(TorchBackend):
             raise BackendError(f'the runtime {runtime!r} is for device=cpu; use runtime=torch')
         self._task = task
         self._iou_threshold = iou_threshold
-        self.max_batch = 1 if exported else max(1, max_batch)
+        self.max_batch = 1 if exported else max_batch
         self._model = load_model(
             OmDetTurboForObjectDetection,
             checkpoint,
