@@ -154,6 +154,18 @@ def test_an_exported_tower_finds_the_same(load, exact, photos, runtime, tmp_path
     assert written == {file: file.stat().st_mtime_ns for file in kept[0].iterdir()}
 
 
+def test_openvino_takes_bfloat16_when_it_is_asked_to(load, exact, photos, tmp_path, monkeypatch):
+    monkeypatch.setenv('VLM_ROS_CACHE', str(tmp_path))
+    model = load(runtime='openvino', dtype='bfloat16', iou_threshold=1.0)
+    found, expected = (
+        each.detect(photos['coffee'], Vocabulary(NAMES), score_threshold=0.0)
+        for each in (model, exact)
+    )
+    difference = np.abs(np.sort(found.scores) - np.sort(expected.scores))
+    assert difference.mean() < 0.03
+    assert torch.cpu.get_capabilities().get('avx512_bf16') is not True or difference.max() > 0
+
+
 def test_fast_pixels_find_nearly_the_same(load, exact, photos):
     fast = load(preprocess='fast', iou_threshold=1.0)
     for photo in ('chelsea', 'coffee', 'astronaut'):

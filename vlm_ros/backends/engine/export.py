@@ -37,6 +37,7 @@ def run_in(
     *,
     name: str,
     revision: str,
+    dtype: torch.dtype = torch.float32,
 ) -> Runner:
     """Return a network in a runtime; exported networks take batches of one size only.
 
@@ -47,6 +48,8 @@ def run_in(
         outputs: Names of what it returns.
         name: Of the model; with the revision it names the files that are kept.
         revision: Of its weights.
+        dtype: The arithmetic of an exported network, float32 or, in `openvino`, bfloat16. What is
+            held against torch is the network in float32.
 
     Raises:
         BackendError: There is no such runtime, the export fails, or what is exported computes
@@ -59,6 +62,7 @@ def run_in(
         return lambda pixels: tuple(module(pixels))
     folder = _folder(runtime, name, revision, example)
     load = _load_onnx if runtime == 'onnx' else _load_openvino
+    precision = 'bf16' if dtype is torch.bfloat16 else 'f32'
     try:
         if not folder.is_dir():
             _require_room(folder.parent, module)
@@ -67,10 +71,10 @@ def run_in(
                 made.mkdir()
                 with torch.inference_mode():
                     _export(runtime, module, example, outputs, made)
-                    _check(module, load(made), example, f'{name} in {runtime}')
+                    _check(module, load(made, 'f32'), example, f'{name} in {runtime}')
                 with contextlib.suppress(FileExistsError):  # another process was as quick
                     made.rename(folder)
-        return load(folder)
+        return load(folder, precision)
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f'the runtime {runtime!r} needs {error.name!r}; run: pip install {error.name}'
@@ -145,7 +149,7 @@ def _export_onnx(
             logger.setLevel(level)
 
 
-def _load_onnx(folder: Path) -> Runner:
+def _load_onnx(folder: Path, precision: str) -> Runner:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -168,13 +172,13 @@ def _export_openvino(module: torch.nn.Module, example: torch.Tensor, folder: Pat
     openvino.save_model(converted, folder / OPENVINO_FILE, compress_to_fp16=False)
 
 
-def _load_openvino(folder: Path) -> Runner:
+def _load_openvino(folder: Path, precision: str) -> Runner:
     import openvino
 
     from vlm_ros.backends.engine.openvino_cpu import compile_for_cpu
 
     request = compile_for_cpu(
-        openvino.Core().read_model(folder / OPENVINO_FILE), torch.get_num_threads()
+        openvino.Core().read_model(folder / OPENVINO_FILE), torch.get_num_threads(), precision
     )
 
     def run(pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:

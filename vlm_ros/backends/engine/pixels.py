@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from vlm_ros.backends.engine.work import check_image
+from vlm_ros.boxes import FloatArray
 from vlm_ros.errors import BackendError
 from vlm_ros.tasks import Image
 
@@ -86,12 +87,24 @@ class Pixels:
             )
             values: torch.Tensor = made['pixel_values'].to(device, dtype)
             return values
-        batch = torch.stack(
-            [torch.from_numpy(self._small(image)).permute(2, 0, 1) for image in images]
-        )
+        small = [self._small(image) for image in images]
+        if device.type == 'cpu':
+            return torch.from_numpy(self._planes(small)).to(dtype)
         # To the device as bytes: a quarter of what floats would be.
-        batch = batch.to(device).float()
+        batch = torch.from_numpy(np.stack(small)).to(device).permute(0, 3, 1, 2).float()
         return ((batch - self._mean.to(device)) * self._factor.to(device)).to(dtype)
+
+    def _planes(self, small: Sequence[Image]) -> FloatArray:
+        """Return normalized images `(N, 3, height, width)`, float32."""
+        # By a table of the 256 values of each channel: exact, on one thread, and several times as
+        # fast as arithmetic in torch, whose threads wait for each other on a busy machine.
+        values = torch.arange(256.0)
+        tables = ((values - self._mean.reshape(3, 1)) * self._factor.reshape(3, 1)).numpy()
+        planes = np.empty((len(small), 3, *small[0].shape[:2]), np.float32)
+        for image, made in zip(small, planes, strict=True):
+            for channel, table in enumerate(tables):
+                cv2.LUT(cv2.extractChannel(image, channel), table, dst=made[channel])
+        return planes
 
     def size_hw(self, image: Image) -> tuple[int, int]:
         """Return height and width of the input that an image makes, before it is in a batch."""

@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from vlm_ros.backends.engine.checkpoint import load_model, load_processor, open_checkpoint
+from vlm_ros.backends.engine.devices import choose_dtype
 from vlm_ros.backends.engine.export import run_in
 from vlm_ros.backends.engine.pixels import Pixels
 from vlm_ros.backends.engine.recent import Recent
@@ -59,7 +60,8 @@ class OwlBackend(TorchBackend):
     Args:
         device: As `engine.devices.choose_device` takes it.
         model: A checkpoint of the type `owlvit` or `owlv2`; see `engine.checkpoint`.
-        dtype: As `engine.devices.choose_dtype` takes it; exported runtimes are float32.
+        dtype: As `engine.devices.choose_dtype` takes it; of exported runtimes, `openvino` alone
+            has bfloat16, for the vision tower.
         preprocess: `fast` or `exact`; see `engine.pixels`.
         runtime: `torch`; `onnx` or `openvino` for the vision tower, on a CPU.
         prompt: What is made of a name before it is encoded, with one `{}`.
@@ -133,6 +135,7 @@ class OwlBackend(TorchBackend):
             VisionTower.OUTPUTS,
             name=checkpoint.name,
             revision=checkpoint.revision,
+            dtype=choose_dtype(dtype, self.torch_device),
         )
         self._texts: Recent[Queries] = Recent(MAX_VOCABULARIES)
 
