@@ -1,8 +1,8 @@
 """OWL-ViT B/32 in this package against transformers. `python -m benchmarks.zero_shot [--json]`.
 
 The same random weights, float32 but for `openvino_bf16`, one 1920x1080 photograph, a vocabulary
-that has been read before. Compared with transformers' zero-shot pipeline, which runs the whole model once a
-name, and with its processor and model in one call for all names.
+that has been read before. Compared with transformers' zero-shot pipeline, which runs the whole
+model once a name, and with its processor and model in one call for all names.
 """
 
 from collections.abc import Iterator
@@ -70,7 +70,8 @@ def _compared(
     pipeline_s: float,
     one_call_s: float,
 ) -> Iterator[Figure]:
-    model = backends.load('owl', model=str(folder), device='cpu', dtype='float32', runtime=runtime)
+    kind, dtype = RUNTIMES[runtime]
+    model = backends.load('owl', model=str(folder), device='cpu', dtype=dtype, runtime=kind)
     vocabulary = Vocabulary(names)
     ours_s = median(lambda: model.detect(image, vocabulary), REPETITIONS)  # type: ignore[attr-defined]
     model.close()

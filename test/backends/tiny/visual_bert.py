@@ -41,7 +41,7 @@ def save(folder: Path, head: str = 'answer', *, named: bool = True) -> dict[str,
         **(names or {'num_labels': count}),
     )
     model = HEADS[head](config)
-    enliven(model, words=0.3 if head == 'answer' else 0.3, places=0.3)
+    enliven(model, words=0.3, places=0.3)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {'dtype': 'float32', 'threads': 1, 'features': 'tiny.visual_bert:regions'}
