@@ -64,7 +64,7 @@ def test_texts_have_a_first_token_and_the_table_a_line_each(capsys):
         (('fake', '--option', 'fast'), 2, "--option has an option 'fast' that is not name=value"),
         (('fake', '--resolution', '640'), 2, "'640' is not a resolution such as 640x480"),
         (('fake', '--repetitions', '0'), 2, '--repetitions must be 1 or more'),
-        (('owl:/no/such',), 3, 'there is no folder /no/such'),
+        (('owl:/no/such',), 3, "there is no folder '/no/such'"),
     ],
 )
 def test_what_cannot_be_timed_is_one_line(capsys, args, status, message):

@@ -80,7 +80,7 @@ def test_captions_of_the_family_are_published_and_given_on_request(graph, folder
     [
         ({}, 'run: vlm-ros models prefetch google/owlvit-base-patch32'),
         ({'model': 'google/owlvit-bose-patch32'}, 'google/owlvit-base-patch32'),
-        ({'model': '/no/such/folder'}, 'there is no folder /no/such/folder'),
+        ({'model': '/no/such/folder'}, "there is no folder '/no/such/folder'"),
         ({'model': 'IDEA-Research/grounding-dino-tiny'}, "'grounding_dino'"),
         ({'backend_options': 'dtype=int4'}, 'float32'),
         ({'device': 'cuda:7'}, "there is no device 'cuda:7' here"),
