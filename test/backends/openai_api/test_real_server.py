@@ -113,7 +113,7 @@ def test_cancel_between_words_leaves_the_server_working(served, images):
             patient.caption(images[0], ticket=ticket)
         assert len(parts) == 1
         with pytest.raises(DeadlineExceeded):
-            patient.caption(images[0], ticket=Ticket(0.2))
+            patient.caption(images[0], ticket=Ticket(0.05))
     finally:
         patient.close()
     again = backends.load('openai_api', **served)
