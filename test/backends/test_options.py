@@ -67,7 +67,7 @@ def test_a_value_that_cannot_be_read_asks_for_quotation_marks(text):
     ],
 )
 def test_values_of_the_right_kind(options):
-    check_options('mine', make, options)
+    assert check_options('mine', make, options) is None  # it raises otherwise
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_values_of_another_kind(option, value, message):
 def test_an_annotation_that_cannot_be_resolved_is_not_checked():
     def odd(*, device, model, size: 'Unknown', count: int): ...  # noqa: F821 - that is the point
 
-    check_options('odd', odd, {'size': 'x', 'count': 3})
+    assert check_options('odd', odd, {'size': 'x', 'count': 3}) is None  # it raises otherwise
 
 
 @pytest.mark.parametrize('name', sorted(registry._BUILT_IN))

@@ -101,9 +101,9 @@ def test_a_satisfied_lock_asks_nobody(hub):
 
 def test_what_was_just_brought_is_not_read_again(hub, monkeypatch):
     hub.add(ID, LARGE)
-    prefetch(ID)
+    brought = prefetch(ID).snapshot
     monkeypatch.setattr(store, 'sha256_of', lambda path: pytest.fail(f'reads {path}'))
-    locate(ID)
+    assert locate(ID) == brought
 
 
 def test_another_machine_gets_the_locked_commit(hub, cache, tmp_path, monkeypatch):
