@@ -27,7 +27,7 @@ QUESTIONS = (
 PROMPTS = [ANSWER.format(question=question) for question in QUESTIONS]
 TOKENS = 16
 RESOLUTION_WH = (1920, 1080)
-REPETITIONS = 2
+REPETITIONS = 4
 AT_MOST = 1 / 4
 
 

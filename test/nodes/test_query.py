@@ -320,11 +320,16 @@ def test_a_question_that_waited_is_about_the_newest_image_then(graph, query):
 
 
 def test_a_question_that_waited_while_the_camera_died_is_stale(graph, query):
-    query(backend_options='script=1.5', max_image_age_s='0.5')
-    graph.publish(graph.stamped())
-    graph.spin_for(0.1)
+    # The camera lives on for 1.5 s after both are asked, so the first begins on a fresh image,
+    # and the second 3 s after that on one that is 1.5 s old at least.
+    query(backend_options='script=[0.0, 3.0]', max_image_age_s='1.0')
+    camera = graph.client.create_timer(0.05, lambda: graph.publish(graph.stamped()))
     request = AnswerQuestion.Request(question='Is there a person?', timeout_s=30.0)
+    while graph.call(AnswerQuestion, 'answer_question', request).status.code != ResultStatus.OK:
+        graph.spin_for(0.05)
     futures = [graph.ask(AnswerQuestion, 'answer_question', request) for _ in range(2)]
+    graph.spin_for(1.5)
+    graph.client.destroy_timer(camera)
     graph.spin_until(lambda: all(future.done() for future in futures), 'the answers')
     codes = sorted(future.result().status.code for future in futures)
     assert codes == [ResultStatus.OK, ResultStatus.STALE]
