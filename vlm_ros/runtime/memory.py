@@ -50,6 +50,18 @@ def return_freed_memory() -> None:
     glibc keeps freed blocks that lie beneath one still in use; `malloc_trim` hands their pages
     back. Other C libraries do not have it.
     """
-    gc.collect()
+    collect_garbage()
     if (trim := getattr(_LIBC, 'malloc_trim', None)) is not None:
         trim(0)
+
+
+def collect_garbage() -> None:
+    """Collect all garbage, and keep later collections off what is left.
+
+    The interpreter's own full collections hold every thread up: for half a second once the model
+    libraries are imported, in which no camera of the process would be served. What is alive now
+    is looked at again only here, so that a model which is let go of is found all the same.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
