@@ -58,7 +58,8 @@ def test_a_detector_of_the_family_publishes_what_it_finds(graph, folders):
 
 
 def test_captions_of_the_family_are_published_and_given_on_request(graph, folders):
-    graph.start(CaptionerNode, QueryNode, captioner=folders['blip'], query=folders['blip'])
+    query = {**folders['blip'], 'max_image_age_s': '60.0'}
+    graph.start(CaptionerNode, QueryNode, captioner=folders['blip'], query=query)
     captions = graph.collect(Caption, 'caption')
     graph.connect()
     caption = graph.show(captions)
