@@ -1,0 +1,126 @@
+"""The node that others ask: requests about images, and what every response has."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+import traceback
+from typing import Any, TypeVar
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.qos import QoSProfile
+from vision_msgs.msg import Detection2DArray
+
+from vlm_ros.errors import InputError
+from vlm_ros.nodes import conversions
+from vlm_ros.nodes.image_feed import View
+from vlm_ros.nodes.looking import Look, Result
+from vlm_ros.nodes.model_node import ModelNode, ModelNodeParameters
+from vlm_ros.nodes.parameters import parameter
+from vlm_ros.nodes.requests import LONGEST_S, no_look, Requests
+from vlm_ros.nodes.shared import Shared
+from vlm_ros.results import Detections
+
+R = TypeVar('R', bound=Result)
+Response = TypeVar('Response', bound=Any)
+# The default keeps 10 requests, and more at once would vanish without an answer.
+SERVICE_QOS = QoSProfile(depth=1000)
+
+
+@dataclass(frozen=True)
+class AskedParameters(ModelNodeParameters):
+    """The parameters of a node that answers requests."""
+
+    score_threshold: float = parameter(
+        0.0, "For requests that give none; 0 for the model's own threshold.", bounds=(0.0, 1.0)
+    )
+    timeout_s: float = parameter(
+        10.0, 'For requests that give none: seconds to the answer.', bounds=(0.01, LONGEST_S)
+    )
+    max_image_age_s: float = parameter(
+        2.0,
+        'For requests that give none: answer STALE when the newest image is older.',
+        bounds=(0.01, 86400.0),
+    )
+
+
+P = TypeVar('P', bound=AskedParameters)
+
+
+class AskedNode(ModelNode[P]):
+    """Offers services whose callbacks look at images.
+
+    Args:
+        name: The node's name.
+        parameters: Its dataclass of parameters.
+        shared: What the nodes of this process share.
+        tasks: As for `ModelNode`.
+
+    Attributes:
+        requests: The requests that it works on.
+        callback_group: Reentrant, or one pending request would hold up every other callback.
+    """
+
+    def __init__(
+        self, name: str, parameters: type[P], shared: Shared, tasks: tuple[str, ...]
+    ) -> None:
+        super().__init__(name, parameters, shared, tasks)
+        self.requests = Requests(self)
+        self.callback_group = ReentrantCallbackGroup()
+
+    def offer(
+        self, srv_type: Any, name: str, callback: Callable[[Any, Any], Awaitable[Any]]
+    ) -> None:
+        """Offer a service whose responses have a `status` and, mostly, a `provenance`."""
+        self.create_service(
+            srv_type,
+            name,
+            partial(self._answered, callback),
+            callback_group=self.callback_group,
+            qos_profile=SERVICE_QOS,
+        )
+
+    def threshold(self, requested: float) -> float | None:
+        """Return the score threshold of a request, or the parameter's; None for the model's.
+
+        Raises:
+            InputError: It is not in [0, 1].
+        """
+        if not 0.0 <= requested <= 1.0:
+            raise InputError(f'score_threshold must be in [0, 1], got {requested:g}')
+        return requested or self.settings.values.score_threshold or None
+
+    def fill(self, seen: Look[Result], response: Response) -> Response:
+        """Fill in what every response has: the status and the provenance."""
+        provenance = conversions.published_at(seen.provenance, self.get_clock().now().nanoseconds)
+        response.status = conversions.status_to_msg(seen.status, seen.message)
+        if hasattr(response, 'provenance'):
+            response.provenance = conversions.provenance_to_msg(provenance)
+        return response
+
+    async def _answered(
+        self, callback: Callable[[Any, Response], Awaitable[Response]], request: Any, response: Any
+    ) -> Any:
+        """Answer whatever happens: a client would wait for ever."""
+        try:
+            return await callback(request, response)
+        except Exception as error:  # noqa: BLE001 - a result that no message can carry
+            self.get_logger().error(f'a request failed: {traceback.format_exc()}')
+            failed: Look[Any] = no_look(*conversions.error_to_status(error))
+            return self.fill(failed, type(response)())
+
+
+def boxes(seen: Look[R], detections: Detections | None) -> Detection2DArray:
+    """Make the message of a look's boxes, or of none."""
+    header = conversions.provenance_to_header(seen.provenance)
+    return conversions.detections_to_msg(detections or Detections(), header)
+
+
+def in_view(
+    region: tuple[float, float, float, float] | None, view: View
+) -> tuple[float, float, float, float] | None:
+    """Return a region of the source image in the pixels of a view."""
+    if region is None:
+        return None
+    x, y = view.scale
+    left, top, right, bottom = region
+    return left / x, top / y, right / x, bottom / y
