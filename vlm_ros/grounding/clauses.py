@@ -29,6 +29,7 @@ class Thing:
             `on fire`, so that it may be no thing at all.
         shorter: The name without its last words, where those may be an unknown verb or adjective
             that was taken for a part of it (`door ajar`); empty where they cannot.
+        attributes: The describing words that `described` puts before the name: `red`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Thing:
     plural: bool = False
     bare: bool = False
     shorter: str = ''
+    attributes: tuple[str, ...] = ()
 
     @property
     def plain(self) -> bool:
@@ -68,6 +70,9 @@ class Condition:
         references: What the relation refers to.
         unchecked: The words of a condition that boxes cannot show; empty where there is none.
         negated: Whether it is said not to hold.
+        attributes: The same as `unchecked`, one by one, where it is nothing but attributes that
+            each of the things has by itself (`red`, `open`, `sleeping`); else empty. All of them
+            must hold.
     """
 
     place: Place | None = None
@@ -75,6 +80,7 @@ class Condition:
     references: tuple[Thing, ...] = ()
     unchecked: str = ''
     negated: bool = False
+    attributes: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
