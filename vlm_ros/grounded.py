@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 from vlm_ros import lexicon
 from vlm_ros.errors import QuestionError
+from vlm_ros.grounding import referring
+from vlm_ros.grounding.attributes import Judge
 from vlm_ros.grounding.case import Case, Silent
 from vlm_ros.grounding.inventory import EVERYDAY
 from vlm_ros.grounding.questions import Kind, parse
 from vlm_ros.grounding.sightings import Observer
 from vlm_ros.phrases import check_text, Vocabulary
-from vlm_ros.results import Answer, Status, Truth, Verdict
+from vlm_ros.results import Answer, Reference, Status, Truth, Verdict
 from vlm_ros.tasks import Detector, Image, QuestionAnswerer, Ticket
 
 MAX_CHOICES = 100
@@ -145,6 +147,29 @@ class GroundedAnswerer:
         answer = case.answer()
         truth = {'yes': Truth.TRUE, 'no': Truth.FALSE}.get(answer.text, Truth.UNKNOWN)
         return Verdict(truth, answer.confidence, answer.evidence, answer.status, answer.message)
+
+    def locate(
+        self,
+        image: Image,
+        expression: str,
+        *,
+        region_xyxy: Sequence[float] | None = None,
+        ticket: Ticket | None = None,
+    ) -> Reference:
+        """Find the one object that an expression refers to; see `grounding.referring`.
+
+        Args:
+            image: `(H, W, 3)` uint8 RGB.
+            expression: Such as `the second person from the left`.
+            region_xyxy: Only what has its centre in this box counts; pixels of the image.
+            ticket: The caller's deadline and cancel.
+
+        Raises:
+            QuestionError: The expression is blank or too long, or the region does not lie in the
+                image.
+        """
+        observer = self._observer(image, region_xyxy, ticket)
+        return referring.locate(expression, observer, Judge(self._answerer))
 
     def _observer(
         self,

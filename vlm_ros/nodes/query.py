@@ -11,6 +11,7 @@ from vlm_ros.nodes.process import run
 from vlm_ros.nodes.query_services.answers import AnswerServices
 from vlm_ros.nodes.query_services.captions import CaptionServices
 from vlm_ros.nodes.query_services.detections import DetectionServices
+from vlm_ros.nodes.query_services.references import ReferenceServices
 from vlm_ros.nodes.query_services.statements import StatementServices
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.phrases import Vocabulary
@@ -44,6 +45,7 @@ class QueryNode(AskedNode[QueryParameters]):
         * **ground_phrases** (GroundPhrases): the boxes of each phrase of a text.
         * **detect_objects** (DetectObjects): the boxes of each name of a vocabulary.
         * **describe_image** (DescribeImage): a caption.
+        * **locate_object** (LocateObject): the one object that an expression refers to.
 
     ROS Actions:
         * **answer** (AnswerQuestion): a question whose answer streams and which can be cancelled.
@@ -55,6 +57,7 @@ class QueryNode(AskedNode[QueryParameters]):
         StatementServices(self)
         DetectionServices(self)
         CaptionServices(self)
+        ReferenceServices(self)
 
     def destroy_node(self) -> None:
         """Destroy the node with its action server."""

@@ -8,6 +8,7 @@ nothing in it: it is an exception inside the package and a `Status` at its edges
 from vlm_ros.results.detections import Detections, PhraseGrounding, PhraseGroundings
 from vlm_ros.results.language import Answer, Caption, Verdict
 from vlm_ros.results.recognition import Classification, Masks
+from vlm_ros.results.references import Reference
 from vlm_ros.results.status import Provenance, Status, Truth
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     'PhraseGrounding',
     'PhraseGroundings',
     'Provenance',
+    'Reference',
     'Status',
     'Truth',
     'Verdict',
