@@ -7,6 +7,7 @@ nothing in it: it is an exception inside the package and a `Status` at its edges
 
 from vlm_ros.results.detections import Detections, PhraseGrounding, PhraseGroundings
 from vlm_ros.results.language import Answer, Caption, Verdict
+from vlm_ros.results.matches import RegionWordMatches
 from vlm_ros.results.recognition import Classification, Masks
 from vlm_ros.results.references import Reference
 from vlm_ros.results.status import Provenance, Status, Truth
@@ -21,6 +22,7 @@ __all__ = [
     'PhraseGroundings',
     'Provenance',
     'Reference',
+    'RegionWordMatches',
     'Status',
     'Truth',
     'Verdict',

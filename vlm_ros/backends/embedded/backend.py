@@ -12,16 +12,18 @@ from vlm_ros.backends.embedded.caption import compose
 from vlm_ros.backends.embedded.features import FeatureExtractor
 from vlm_ros.backends.embedded.look import LARGEST_SIDE_PX, Look, look
 from vlm_ros.backends.embedded.minilm import MiniLm
+from vlm_ros.backends.embedded.regions import match
 from vlm_ros.backends.embedded.search import cannot_tell, find
 from vlm_ros.backends.embedded.ssd import SsdMobileNet
 from vlm_ros.backends.embedded.witness import Witness
 from vlm_ros.backends.embedded.wordnet import WordNet
 from vlm_ros.backends.embedded.words import Readings, Words
 from vlm_ros.backends.weights import locate
+from vlm_ros.boxes import FloatArray
 from vlm_ros.errors import BackendError, DeviceError, ImageError, ModelError, QuestionError
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.grounding.naming import ground_by_names
-from vlm_ros.phrases import Vocabulary
+from vlm_ros.phrases import check_text, Vocabulary
 from vlm_ros.results import Answer, Caption, Detections, PhraseGroundings
 from vlm_ros.tasks import Image, Ticket
 
@@ -142,6 +144,33 @@ class EmbeddedBackend:
             score_threshold=score_threshold,
             ticket=ticket,
         )
+
+    def match_regions(
+        self,
+        image: Image,
+        xyxy: FloatArray,
+        words: Sequence[str],
+        *,
+        ticket: Ticket | None = None,
+    ) -> FloatArray:
+        """Say how far each region stands for each word: `(R, W)` probabilities in [0, 1].
+
+        Raises:
+            QuestionError: A word is empty or too long.
+        """
+        ticket = ticket or Ticket()
+        for word in words:
+            check_text(word, 'word')
+        if not len(xyxy) or not words:
+            return np.zeros((len(xyxy), len(words)), np.float32)
+        names = list(dict.fromkeys(' '.join(word.split()).casefold() for word in words))
+        readings = self._read(Vocabulary(tuple(names)), ticket)
+        seen = self._look(image, ticket)
+        ticket.check()
+        height, width = image.shape[:2]
+        regions = np.asarray(xyxy, np.float32) / np.array([width, height] * 2, np.float32)
+        matched = match(seen, self._witness.weigh(seen), readings, np.clip(regions, 0, 1))
+        return matched[:, [names.index(' '.join(word.split()).casefold()) for word in words]]
 
     def caption(self, image: Image, *, prompt: str = '', ticket: Ticket | None = None) -> Caption:
         """Name what is found of everyday things; the prompt is not followed."""

@@ -1,5 +1,6 @@
 """One look at an image: everything the networks say about it, whatever it is asked for later."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -57,7 +58,7 @@ def look(image: Image, ssd: SsdMobileNet, features: FeatureExtractor, ticket: Ti
     for scale_px in SCALES_PX:
         ticket.check()
         levels.append(features.run(image, scale_px))
-    return Look(boxes, scores, _fill(boxes, levels), tuple(levels))
+    return Look(boxes, scores, what_fills(boxes, levels), tuple(levels))
 
 
 def _reduced(image: Image) -> Image:
@@ -113,8 +114,11 @@ def _strongest(boxes: FloatArray, scores: FloatArray) -> tuple[FloatArray, Float
     return boxes[indices], scores[indices]
 
 
-def _fill(boxes: FloatArray, levels: list[Level]) -> FloatArray:
-    """What fills each box, on the level where it covers most nearly as many cells as trained."""
+def what_fills(boxes: FloatArray, levels: Sequence[Level]) -> FloatArray:
+    """Probabilities `(B, 1000)` of what fills each box `(B, 4)`, in fractions of the image.
+
+    From the level where the box covers most nearly as many cells as the network was trained on.
+    """
     if not len(boxes):
         return np.zeros((0, levels[0].probabilities.shape[1]), np.float32)
     coarse, fine = (level.pool(boxes) for level in levels)
