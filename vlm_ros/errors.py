@@ -14,7 +14,9 @@
     │   ├── WeightsError      weights that are missing or corrupt
     │   └── DeviceError
     ├── ModelError            a model that failed at its work
-    │   └── OutOfMemory       the device's memory did not suffice for it
+    │   ├── OutOfMemory       the device's memory did not suffice for it
+    │   └── OtherModelError   another model, whose help it needs, failed
+    ├── StorageError          a folder of kept things that cannot be read or written
     └── InterruptedWork       work that was ended before it was done
         ├── DeadlineExceeded
         └── WorkCancelled
@@ -73,6 +75,14 @@ class ModelError(VlmRosError):
 
 class OutOfMemory(ModelError):  # noqa: N818 - the condition, as `queue.Full` names one
     """The device's memory did not suffice; a smaller batch, or a later try, may do."""
+
+
+class OtherModelError(ModelError):
+    """A model whose help was needed failed; the one that asked for it is not to blame."""
+
+
+class StorageError(VlmRosError):
+    """What is kept on disk cannot be read or added to; what is there already stays as it is."""
 
 
 class InterruptedWork(VlmRosError):  # noqa: N818 - an ending somebody asked for, not a fault
