@@ -111,7 +111,7 @@ _BUILT_IN = {
     ),
     'embedded': _BuiltIn(
         'vlm_ros.backends.embedded.backend:EmbeddedBackend',
-        ('detect', 'ground', 'caption', 'answer'),
+        ('detect', 'ground', 'caption', 'answer', 'encode_images', 'encode_texts'),
         ('torch', 'transformers', 'openvino', 'cv2'),
         EMBEDDED_WEIGHTS,
     ),

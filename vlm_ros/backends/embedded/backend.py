@@ -9,9 +9,10 @@ import torch
 
 from vlm_ros.backends.embedded import assets, classes
 from vlm_ros.backends.embedded.caption import compose
+from vlm_ros.backends.embedded.encoding import Encoder
 from vlm_ros.backends.embedded.features import FeatureExtractor
 from vlm_ros.backends.embedded.look import LARGEST_SIDE_PX, Look, look
-from vlm_ros.backends.embedded.minilm import MiniLm
+from vlm_ros.backends.embedded.minilm import DIMENSIONS, MiniLm
 from vlm_ros.backends.embedded.regions import match
 from vlm_ros.backends.embedded.search import cannot_tell, find
 from vlm_ros.backends.embedded.ssd import SsdMobileNet
@@ -38,7 +39,7 @@ image itself."""
 
 
 class EmbeddedBackend:
-    """All four tasks, right after set-up, on a CPU.
+    """Looking, answering and encoding, right after set-up, on a CPU.
 
     Args:
         device: `cpu`, or `auto`, which is the same.
@@ -83,6 +84,7 @@ class EmbeddedBackend:
         self._witness = Witness(boxed, fine)
         minilm = MiniLm(locate(assets.MINILM), locate(assets.MINILM_TOKENIZER))
         self._words = Words(fine + boxed, self._wordnet, minilm)
+        self._encoder = Encoder(fine + boxed, self._wordnet, minilm)
         self._everyday = Vocabulary(classes.everyday())
         self._readings: OrderedDict[str, Readings] = OrderedDict()
         self._seen: OrderedDict[bytes, tuple[Image, Look]] = OrderedDict()
@@ -188,6 +190,24 @@ class EmbeddedBackend:
         if not question.strip():
             raise QuestionError('the question is empty')
         return GroundedAnswerer(self).answer(image, question, choices=choices, ticket=ticket)
+
+    def encode_images(
+        self, images: Sequence[Image], *, ticket: Ticket | None = None
+    ) -> FloatArray:
+        """Place images by what is seen in them; see `Encoder`."""
+        ticket = ticket or Ticket()
+        places = np.zeros((len(images), DIMENSIONS), np.float32)
+        for row, image in enumerate(images):
+            ticket.check()
+            seen = self._look(image, ticket)
+            places[row] = self._encoder.image(seen, self._witness.weigh(seen))
+        return places
+
+    def encode_texts(self, texts: Sequence[str], *, ticket: Ticket | None = None) -> FloatArray:
+        """Place texts among the images."""
+        ticket = ticket or Ticket()
+        ticket.check()
+        return self._encoder.texts(texts, ticket.check)
 
     def _read(self, vocabulary: Vocabulary, ticket: Ticket) -> Readings:
         key = vocabulary.vocabulary_id
