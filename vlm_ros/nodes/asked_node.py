@@ -10,15 +10,21 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import QoSProfile
 from vision_msgs.msg import Detection2DArray
 
-from vlm_ros.errors import InputError
+from vlm_ros import backends
+from vlm_ros.errors import BackendError, InputError
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.image_feed import View
-from vlm_ros.nodes.looking import Look, Result
+from vlm_ros.nodes.looking import Look, Result, WARM_UP_IMAGE
 from vlm_ros.nodes.model_node import ModelNode, ModelNodeParameters
-from vlm_ros.nodes.parameters import parameter
+from vlm_ros.nodes.parameters import ModelParameters, parameter
+from vlm_ros.nodes.pending import on_a_thread, Pending
 from vlm_ros.nodes.requests import LONGEST_S, no_look, Requests
 from vlm_ros.nodes.shared import Shared
+from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections
+from vlm_ros.runtime.lent import LentDetector
+from vlm_ros.runtime.model_worker import ModelWorker
+from vlm_ros.tasks import Detector, Model, Ticket
 
 R = TypeVar('R', bound=Result)
 Response = TypeVar('Response', bound=Any)
@@ -40,6 +46,11 @@ class AskedParameters(ModelNodeParameters):
         2.0,
         'For requests that give none: answer STALE when the newest image is older.',
         bounds=(0.01, 86400.0),
+    )
+    detector: str = parameter(
+        '',
+        "Backend that looks for what is asked about, with its options, as in 'owl device=cuda'; "
+        'empty: the backend itself. At the next configure.',
     )
 
 
@@ -66,6 +77,41 @@ class AskedNode(ModelNode[P]):
         super().__init__(name, parameters, shared, tasks)
         self.requests = Requests(self)
         self.callback_group = ReentrantCallbackGroup()
+        self._lender: ModelWorker[Model] | None = None
+
+    async def configure(self) -> None:
+        """Load the model, and the detector where it is another."""
+        lender = None
+        if (chosen := lent_by(self.settings.values)) is not None:
+            lender = self._lender = self._shared.acquire(chosen)
+        await super().configure()
+        if lender is None:
+            return
+        lender.warm_up(warm_up_detector)
+        await Pending(self, lender.loaded, Ticket()).result()
+        if not isinstance(lender.model, Detector):
+            raise BackendError(
+                f'{lender.model.model_id} cannot detect; choose another backend for detector'
+            )
+
+    async def cleanup(self) -> None:
+        """Free the models, unless other nodes of the process use them too."""
+        await super().cleanup()
+        if self._lender is not None:
+            has_ended = self._shared.release(self._lender)
+            self._lender = None
+            await Pending(self, on_a_thread(has_ended), Ticket()).result()
+
+    def detector_for(self, model: Model) -> Detector | None:
+        """Return what looks for what a request names: the lent detector, or the model itself."""
+        # A worker that waited for a turn of its own would wait for ever.
+        if self._lender is not None and self._lender is not self._worker:
+            return LentDetector(self._lender)
+        return model if isinstance(model, Detector) else None
+
+    def needed(self, *tasks: str) -> tuple[str, ...]:
+        """Return the tasks of which the model must have one; none where a detector is lent."""
+        return () if self._lender is not None and 'detect' in tasks else tasks
 
     def offer(
         self, srv_type: Any, name: str, callback: Callable[[Any, Any], Awaitable[Any]]
@@ -107,6 +153,36 @@ class AskedNode(ModelNode[P]):
             self.get_logger().error(f'a request failed: {traceback.format_exc()}')
             failed: Look[Any] = no_look(*conversions.error_to_status(error))
             return self.fill(failed, type(response)())
+
+
+def lent_by(values: AskedParameters) -> ModelParameters | None:
+    """Return what to load for the parameter `detector`; None where it is empty.
+
+    It is what a node with these parameters of its own loads, so that such nodes share it.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if not values.detector.strip():
+        return None
+    name, *words = values.detector.split()
+    backends.parse_options(words, 'detector')
+    given = dict(word.partition('=')[::2] for word in words)
+    return ModelParameters(
+        backend=name,
+        model=given.pop('model', ''),
+        device=given.pop('device', 'cpu'),
+        backend_options=','.join(f'{key}={value}' for key, value in given.items()),
+        watchdog_s=values.watchdog_s,
+        load_timeout_s=values.load_timeout_s,
+        max_waiting_requests=values.max_waiting_requests,
+    )
+
+
+def warm_up_detector(model: Model) -> None:
+    """Look once, which takes longest."""
+    if isinstance(model, Detector):
+        model.detect(WARM_UP_IMAGE, Vocabulary(('thing',)))
 
 
 def boxes(seen: Look[R], detections: Detections | None) -> Detection2DArray:

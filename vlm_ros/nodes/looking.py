@@ -60,10 +60,17 @@ def source_of(frame: Frame, provenance: Provenance) -> Provenance:
 def view_for(model: Model, frame: Frame, tasks: tuple[str, ...]) -> View:
     """Decode a frame, no larger than the model has use for.
 
+    Args:
+        model: What looks.
+        frame: What to look at.
+        tasks: Of which it must have one; none where it does not look alone: in full size then.
+
     Raises:
         BackendError: The model can do none of the tasks.
         ImageError: The message cannot be read as an image.
     """
+    if not tasks:
+        return frame.view(None)
     if not set(tasks) & set(tasks_of(model)):
         raise BackendError(
             f'{model.model_id} cannot {" or ".join(tasks)}, only '
@@ -84,7 +91,7 @@ def look(
     Args:
         worker: Has the model.
         frame: What to look at.
-        tasks: The methods of which the model must have one, out of `tasks.TASKS`.
+        tasks: As for `view_for`.
         work: Calls the model, which has one of the tasks, on the view of the frame.
         provenance: What is known before: camera, vocabulary.
 

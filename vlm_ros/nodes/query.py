@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from vlm_ros import inflection
-from vlm_ros.nodes.asked_node import AskedNode, AskedParameters
+from vlm_ros.nodes.asked_node import AskedNode, AskedParameters, warm_up_detector
 from vlm_ros.nodes.image_feed import Frame
-from vlm_ros.nodes.looking import WARM_UP_IMAGE
 from vlm_ros.nodes.pending import on_a_thread, Pending
 from vlm_ros.nodes.process import run
 from vlm_ros.nodes.query_services.answers import AnswerServices
@@ -14,10 +13,9 @@ from vlm_ros.nodes.query_services.detections import DetectionServices
 from vlm_ros.nodes.query_services.references import ReferenceServices
 from vlm_ros.nodes.query_services.statements import StatementServices
 from vlm_ros.nodes.shared import Shared
-from vlm_ros.phrases import Vocabulary
-from vlm_ros.tasks import Detector, Model, Ticket
+from vlm_ros.tasks import Model, Ticket
 
-ASKED = ('detect', 'ground', 'caption', 'answer')
+ASKED = ('detect', 'ground', 'caption', 'answer', 'match_regions')
 """The tasks that the services need; a model that can do one of them is of use."""
 
 
@@ -66,8 +64,7 @@ class QueryNode(AskedNode[QueryParameters]):
 
     def warm_up(self, model: Model) -> None:
         """Look once."""
-        if isinstance(model, Detector):
-            model.detect(WARM_UP_IMAGE, Vocabulary(('thing',)))
+        warm_up_detector(model)
 
     async def configure(self) -> None:
         """Load the model and the word lists, which the first question would wait for."""

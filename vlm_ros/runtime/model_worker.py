@@ -17,7 +17,14 @@ import time
 import traceback
 from typing import Generic, TypeVar
 
-from vlm_ros.errors import DeadlineExceeded, InputError, ModelError, OutOfMemory, WorkCancelled
+from vlm_ros.errors import (
+    DeadlineExceeded,
+    InputError,
+    ModelError,
+    OtherModelError,
+    OutOfMemory,
+    WorkCancelled,
+)
 from vlm_ros.runtime.candidates import (
     as_exception,
     as_out_of_memory,
@@ -110,8 +117,8 @@ class ModelWorker(LoadingWorker[M], Generic[M]):
     def _call(self, use: Callable[[M], R], seat: Seat[M], model: M) -> R:
         try:
             result = use(model)
-        except (InputError, WorkCancelled):
-            raise  # the caller's doing
+        except (InputError, OtherModelError, WorkCancelled):
+            raise  # the caller's doing, or another model's
         except DeadlineExceeded as error:
             if self._turn is None or self._turn.ticket is not self._own_ticket:
                 raise  # the caller's own limit

@@ -13,7 +13,7 @@ from vlm_ros.nodes.image_feed import View
 from vlm_ros.nodes.looking import Look
 from vlm_ros.nodes.pending import Pending
 from vlm_ros.results import Answer, Status
-from vlm_ros.tasks import Detector, Model, QuestionAnswerer, Ticket
+from vlm_ros.tasks import Model, QuestionAnswerer, Ticket
 from vlm_ros_interfaces.action import AnswerQuestion as AnswerQuestionAction
 from vlm_ros_interfaces.srv import AnswerQuestion
 
@@ -60,8 +60,8 @@ class AnswerServices:
     ) -> AnswerQuestion.Response:
         seen = await self._node.requests.look(
             request,
-            TASKS,
-            _answer(request),
+            self._node.needed(*TASKS),
+            self._answer(request),
             timeout_s=request.timeout_s,
             max_image_age_s=request.max_image_age_s,
         )
@@ -84,8 +84,8 @@ class AnswerServices:
         try:
             seen = await self._node.requests.look(
                 request,
-                TASKS,
-                _answer(request),
+                self._node.needed(*TASKS),
+                self._answer(request),
                 timeout_s=request.timeout_s,
                 max_image_age_s=request.max_image_age_s,
                 on_partial=publish_partial,
@@ -106,6 +106,18 @@ class AnswerServices:
             pending.cancel()
         return CancelResponse.ACCEPT
 
+    def _answer(
+        self, request: AnswerQuestion.Request | AnswerQuestionAction.Goal
+    ) -> Callable[[Model, View, Ticket], Answer]:
+        return lambda model, view, ticket: grounded(self._node, model).answer(
+            view.image,
+            request.question,
+            choices=tuple(request.choices),
+            region_xyxy=in_view(conversions.msg_to_region(request.roi), view),
+            require_evidence=request.require_evidence,
+            ticket=ticket,
+        )
+
     def _fill(self, seen: Look[Answer], response: Response) -> Response:
         if seen.result is not None:
             response.answer = seen.result.text
@@ -114,22 +126,9 @@ class AnswerServices:
         return self._node.fill(seen, response)
 
 
-def grounded(model: Model) -> GroundedAnswerer:
-    """Return what answers with a model that can detect, answer, or both."""
+def grounded(node: AskedNode[Any], model: Model) -> GroundedAnswerer:
+    """Return what answers with a model that can detect, answer, or both, and a lent detector."""
     return GroundedAnswerer(
-        model if isinstance(model, Detector) else None,
+        node.detector_for(model),
         model if isinstance(model, QuestionAnswerer) else None,
-    )
-
-
-def _answer(
-    request: AnswerQuestion.Request | AnswerQuestionAction.Goal,
-) -> Callable[[Model, View, Ticket], Answer]:
-    return lambda model, view, ticket: grounded(model).answer(
-        view.image,
-        request.question,
-        choices=tuple(request.choices),
-        region_xyxy=in_view(conversions.msg_to_region(request.roi), view),
-        require_evidence=request.require_evidence,
-        ticket=ticket,
     )

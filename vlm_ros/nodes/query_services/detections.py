@@ -8,11 +8,15 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from vision_msgs.msg import LabelInfo
 
 from vlm_ros.errors import InputError
+from vlm_ros.grounding.matching import ground_by_matching
+from vlm_ros.grounding.naming import ground_by_names
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.asked_node import AskedNode, boxes
 from vlm_ros.nodes.cameras import topic_of
 from vlm_ros.nodes.requests import no_look
 from vlm_ros.phrases import Vocabulary
+from vlm_ros.results import PhraseGroundings
+from vlm_ros.tasks import Detector, Image, Model, PhraseGrounder, RegionMatcher, Ticket
 from vlm_ros_interfaces.srv import DetectObjects, GroundPhrases
 
 
@@ -40,14 +44,15 @@ class DetectionServices:
     async def _on_ground_phrases(
         self, request: GroundPhrases.Request, response: GroundPhrases.Response
     ) -> GroundPhrases.Response:
+        try:
+            threshold = self._node.threshold(request.score_threshold)
+        except InputError as error:
+            return self._node.fill(no_look(*conversions.error_to_status(error)), response)
         seen = await self._node.requests.look(
             request,
-            ('ground',),
-            lambda model, view, ticket: model.ground(
-                view.image,
-                request.text,
-                score_threshold=self._node.threshold(request.score_threshold),
-                ticket=ticket,
+            ('ground',) if self._node.needed('detect') else (),
+            lambda model, view, ticket: self._ground(
+                model, view.image, request.text, threshold, ticket
             ),
         )
         if seen.result is not None:
@@ -65,8 +70,8 @@ class DetectionServices:
             return self._node.fill(no_look(*conversions.error_to_status(error)), response)
         seen = await self._node.requests.look(
             request,
-            ('detect',),
-            lambda model, view, ticket: model.detect(
+            self._node.needed('detect'),
+            lambda model, view, ticket: self._detector(model).detect(
                 view.image,
                 vocabulary,
                 score_threshold=threshold,
@@ -79,6 +84,23 @@ class DetectionServices:
         )
         response.detections = boxes(seen, seen.result)
         return self._node.fill(seen, response)
+
+    def _ground(
+        self, model: Model, image: Image, text: str, threshold: float | None, ticket: Ticket
+    ) -> PhraseGroundings:
+        """Ground with what the model has: its own way, its eye for regions, or the detector."""
+        if isinstance(model, PhraseGrounder):
+            return model.ground(image, text, score_threshold=threshold, ticket=ticket)
+        ground = ground_by_names
+        if isinstance(model, RegionMatcher):
+            ground = partial(ground_by_matching, model)
+        detector = self._detector(model)
+        return ground(detector, image, text, score_threshold=threshold, ticket=ticket)
+
+    def _detector(self, model: Model) -> Detector:
+        detector = self._node.detector_for(model)
+        assert detector is not None, 'it was lent, or the model has the task'
+        return detector
 
     def _requested_vocabulary(self, request: DetectObjects.Request) -> Vocabulary:
         if request.vocabulary:

@@ -24,8 +24,8 @@ class ReferenceServices:
     ) -> LocateObject.Response:
         seen = await self._node.requests.look(
             request,
-            TASKS,
-            lambda model, view, ticket: grounded(model).locate(
+            self._node.needed(*TASKS),
+            lambda model, view, ticket: grounded(self._node, model).locate(
                 view.image,
                 request.expression,
                 region_xyxy=in_view(conversions.msg_to_region(request.roi), view),

@@ -23,8 +23,8 @@ class StatementServices:
     ) -> VerifyStatement.Response:
         seen = await self._node.requests.look(
             request,
-            TASKS,
-            lambda model, view, ticket: grounded(model).verify(
+            self._node.needed(*TASKS),
+            lambda model, view, ticket: grounded(self._node, model).verify(
                 view.image, request.statement, ticket=ticket
             ),
             timeout_s=request.timeout_s,

@@ -1,0 +1,81 @@
+"""A detector lent by another worker: to a model that looks through somebody else's eyes.
+
+Each model has one thread. Work on one worker's thread that needs the detector of another asks for
+a turn there and waits, so the detector still sees one call at a time, and its weights are loaded
+once for all. Lending goes one way: a detector's own work borrows nothing, so nobody can wait for
+each other.
+"""
+
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from typing import TypeVar
+
+from vlm_ros.errors import InterruptedWork, ModelError, OtherModelError
+from vlm_ros.phrases import Vocabulary
+from vlm_ros.results import Detections
+from vlm_ros.runtime.model_worker import ModelWorker
+from vlm_ros.runtime.worker import QueueFull
+from vlm_ros.tasks import Detector, Image, Model, Ticket
+
+T = TypeVar('T')
+_SLICE_S = 0.05
+"""How often the borrower looks at its own ticket."""
+
+
+class LentDetector:
+    """The detector of a worker, for the threads of others.
+
+    Args:
+        worker: Has a model that can detect.
+    """
+
+    def __init__(self, worker: ModelWorker[Model]) -> None:
+        self._worker = worker
+
+    @property
+    def score_threshold(self) -> float | None:
+        """The detector's own threshold, where it says so."""
+        return getattr(self._worker.model, 'score_threshold', None)
+
+    def detect(
+        self,
+        image: Image,
+        vocabulary: Vocabulary,
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Detections:
+        """Find what the vocabulary names, in a turn of the other worker.
+
+        Raises:
+            OtherModelError: The detector failed, or there is none.
+            InterruptedWork: The ticket ended while this waited or the detector worked.
+        """
+        ticket = ticket or Ticket()
+        ticket.check()
+
+        def use(model: Model) -> Detections:
+            if not isinstance(model, Detector):
+                raise ModelError(f'{model.model_id} cannot detect; choose another detector')
+            return model.detect(image, vocabulary, score_threshold=score_threshold, ticket=turn)
+
+        # Its own ticket: that of the borrower would show signs of life while the detector hangs.
+        turn = Ticket(ticket.remaining_s)
+        try:
+            future = self._worker.submit(lambda: self._worker.call(use), turn)
+            return _wait(future, ticket)
+        except InterruptedWork as error:
+            turn.cancel(str(error))
+            raise
+        except (ModelError, QueueFull) as error:
+            raise OtherModelError(f'the detector failed: {error}') from error
+
+
+def _wait(future: 'Future[T]', ticket: Ticket) -> T:
+    while True:
+        try:
+            return future.result(_SLICE_S)
+        except NotYet:
+            if future.done():  # meanwhile, or it raised this itself
+                return future.result()
+            ticket.check()
