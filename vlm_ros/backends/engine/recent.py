@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+import hashlib
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -61,6 +62,41 @@ class RecentImages(Generic[V]):
         if key not in self._kept or not np.array_equal(self._kept[key][0], image):
             # A copy, because a caller may fill the same array with the next frame.
             self._kept[key] = image.copy(), make(image)
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key][1]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+
+
+class RecentPictures(Generic[V]):
+    """Keeps what was made of pictures that come with every frame, such as exemplars.
+
+    A read-only array that comes again is taken to be unchanged without a look at its pixels.
+
+    Args:
+        size: How many to keep; each takes its picture besides.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[Hashable, tuple[Image, V]] = OrderedDict()
+
+    def get(self, picture: Image, make: Callable[[Image], V]) -> V:
+        """Return what was made of the picture, making it where it is not kept.
+
+        Raises:
+            ImageError: It is not `(H, W, 3)` uint8 with at least one pixel.
+        """
+        check_image(picture)
+        key: Hashable = id(picture)  # nobody else's as long as the picture is kept
+        if picture.flags.writeable:
+            key = picture.shape, hashlib.sha256(picture.tobytes()).digest()
+        if key not in self._kept:
+            self._kept[key] = picture, make(picture)
             if len(self._kept) > self._size:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
