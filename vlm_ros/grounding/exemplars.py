@@ -6,7 +6,7 @@ it means; boxes of one name that both ways found become one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,8 +33,14 @@ class Exemplar:
     image: Image
 
 
+@runtime_checkable
 class PictureDetector(Detector, ExemplarDetector, Protocol):
     """A model that finds by names and by pictures."""
+
+
+@runtime_checkable
+class PictureBatchDetector(BatchDetector, ExemplarDetector, Protocol):
+    """The same, with several images at once where it looks for names."""
 
 
 class ExemplarAwareDetector:
@@ -114,7 +120,7 @@ class ExemplarAwareDetector:
     def _as_likeness(self, score: float | None) -> float | None:
         if score is None or self._bars is None:
             return score
-        return float(_stretched(np.float32(score), *reversed(self._bars)))
+        return float(_stretched(np.array(score, np.float32), *reversed(self._bars)))
 
     def _as_score(self, likenesses: FloatArray) -> FloatArray:
         return likenesses if self._bars is None else _stretched(likenesses, *self._bars)
@@ -128,9 +134,8 @@ class ExemplarAwareBatchDetector(ExemplarAwareDetector):
         exemplars: The pictures.
     """
 
-    def __init__(self, model: PictureDetector, exemplars: Sequence[Exemplar]) -> None:
+    def __init__(self, model: PictureBatchDetector, exemplars: Sequence[Exemplar]) -> None:
         super().__init__(model, exemplars)
-        assert isinstance(model, BatchDetector)
         self._batches = model
 
     @property
@@ -166,12 +171,11 @@ def with_exemplars(model: Detector, exemplars: Sequence[Exemplar]) -> Detector:
     Returns:
         The model itself where there are no pictures or it cannot detect by them.
     """
-    if not exemplars or not isinstance(model, ExemplarDetector):
-        return model
-    kind = (
-        ExemplarAwareBatchDetector if isinstance(model, BatchDetector) else ExemplarAwareDetector
-    )
-    return kind(model, exemplars)  # type: ignore[arg-type]  # a Detector and an ExemplarDetector
+    if exemplars and isinstance(model, PictureBatchDetector):
+        return ExemplarAwareBatchDetector(model, exemplars)
+    if exemplars and isinstance(model, PictureDetector):
+        return ExemplarAwareDetector(model, exemplars)
+    return model
 
 
 def merge(named: Detections, alike: Detections, unrecognized: tuple[str, ...]) -> Detections:
