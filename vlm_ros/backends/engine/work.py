@@ -23,11 +23,14 @@ class TorchBackend:
         checkpoint: What it runs.
         device: As `choose_device` takes it.
         dtype: As `choose_dtype` takes it.
+        runtime: One of `engine.export.RUNTIMES`. What is exported runs on a CPU, and the rest of
+            the model in float32 then.
         threads: CPU threads, of the whole process; 0 leaves them as they are.
 
     Raises:
         DeviceError: This machine has no such device.
-        BackendError: The dtype is unknown, or the number of threads is out of its range.
+        BackendError: The dtype is unknown, the runtime is not for the device, or the number of
+            threads is out of its range.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class TorchBackend:
         *,
         device: str = 'auto',
         dtype: str = 'auto',
+        runtime: str = 'torch',
         threads: int = 0,
     ) -> None:
         if not 0 <= threads <= MAX_THREADS:
@@ -45,9 +49,12 @@ class TorchBackend:
             torch.set_num_threads(threads)
         self.model_id = f'{backend}:{checkpoint.name}'
         self.model_revision = checkpoint.revision
-        self.torch_device = choose_device(device)
+        exported = runtime != 'torch'
+        self.torch_device = choose_device('cpu' if exported and device == 'auto' else device)
+        if exported and self.torch_device.type != 'cpu':
+            raise BackendError(f'the runtime {runtime!r} is for device=cpu; use runtime=torch')
         self.device = str(self.torch_device)
-        self.dtype = choose_dtype(dtype, self.torch_device)
+        self.dtype = choose_dtype('float32' if exported else dtype, self.torch_device)
         self._is_closed = False
 
     def close(self) -> None:

@@ -88,16 +88,14 @@ class ClipSegBackend(TorchBackend):
         if prompt.count('{}') != 1:
             raise BackendError(f'prompt must have one {{}} for the name, got {prompt!r}')
         checkpoint = open_checkpoint(model, backend='clipseg', model_types=('clipseg',))
-        exported = runtime != 'torch'
         super().__init__(
             'clipseg',
             checkpoint,
-            device='cpu' if exported and device == 'auto' else device,
-            dtype='float32' if exported else dtype,
+            device=device,
+            dtype=dtype,
+            runtime=runtime,
             threads=threads,
         )
-        if exported and self.torch_device.type != 'cpu':
-            raise BackendError(f'the runtime {runtime!r} is for device=cpu; use runtime=torch')
         self._prompt = prompt
         self._model = load_model(
             CLIPSegForImageSegmentation, checkpoint, device=self.torch_device, dtype=self.dtype

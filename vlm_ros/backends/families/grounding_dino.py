@@ -29,9 +29,10 @@ from vlm_ros.backends.engine.checkpoint import (
     load_processor,
     open_checkpoint,
 )
+from vlm_ros.backends.engine.detecting import BatchedDetector, check_fractions, check_max_batch
 from vlm_ros.backends.engine.pixels import Pixels
 from vlm_ros.backends.engine.recent import Recent
-from vlm_ros.backends.engine.work import check_image, TorchBackend
+from vlm_ros.backends.engine.work import check_image
 from vlm_ros.boxes import class_wise_non_max_suppression, clip_xyxy, cxcywh_to_xyxy, FloatArray
 from vlm_ros.errors import BackendError
 from vlm_ros.phrases import check_text, noun_phrases, Vocabulary
@@ -76,7 +77,7 @@ class Finds:
     things: npt.NDArray[np.intp]
 
 
-class GroundingDinoBackend(TorchBackend):
+class GroundingDinoBackend(BatchedDetector):
     """Open-vocabulary detection, and phrase grounding with the whole sentence read.
 
     Names that do not fit into one caption (256 tokens, 60 to 100 names) make further passes. A
@@ -123,11 +124,8 @@ class GroundingDinoBackend(TorchBackend):
         max_batch: int = 4,
         threads: int = 0,
     ) -> None:
-        for name, value in (('text', text_threshold), ('iou', iou_threshold)):
-            if not 0 <= value <= 1:
-                raise BackendError(f'{name}_threshold must be in [0, 1], got {value:g}')
-        if max_batch < 1:
-            raise BackendError(f'max_batch must be at least 1, got {max_batch}')
+        check_fractions(text_threshold=text_threshold, iou_threshold=iou_threshold)
+        check_max_batch(max_batch)
         checkpoint = open_checkpoint(model, backend='grounding_dino', model_types=tuple(MODELS))
         super().__init__('grounding_dino', checkpoint, device=device, dtype=dtype, threads=threads)
         self.max_batch = max_batch
@@ -149,19 +147,6 @@ class GroundingDinoBackend(TorchBackend):
         self._readings: Recent[Reading] = Recent(MAX_VOCABULARIES)
         self._ticket = Ticket()
         self._check_between_layers()
-
-    def detect(
-        self,
-        image: Image,
-        vocabulary: Vocabulary,
-        *,
-        score_threshold: float | None = None,
-        ticket: Ticket | None = None,
-    ) -> Detections:
-        """Find what the vocabulary names."""
-        return self.detect_batch(
-            [image], [vocabulary], score_threshold=score_threshold, ticket=ticket
-        )[0]
 
     def detect_batch(
         self,

@@ -14,15 +14,14 @@ import torch
 from transformers import AutoImageProcessor, AutoTokenizer, OmDetTurboForObjectDetection
 
 from vlm_ros.backends.engine.checkpoint import load_model, load_processor, open_checkpoint
+from vlm_ros.backends.engine.detecting import BatchedDetector, check_fractions, check_max_batch
 from vlm_ros.backends.engine.export import run_in
 from vlm_ros.backends.engine.pixels import Pixels
 from vlm_ros.backends.engine.recent import Recent
-from vlm_ros.backends.engine.work import TorchBackend
 from vlm_ros.boxes import class_wise_non_max_suppression, clip_xyxy, cxcywh_to_xyxy
 from vlm_ros.errors import BackendError
-from vlm_ros.grounding.naming import ground_by_names
 from vlm_ros.phrases import Vocabulary
-from vlm_ros.results import Detections, PhraseGroundings
+from vlm_ros.results import Detections
 from vlm_ros.tasks import Image, Ticket
 
 TASK = 'Detect {}.'
@@ -51,7 +50,7 @@ class Queries:
     unreadable: tuple[str, ...] = ()
 
 
-class OmDetTurboBackend(TorchBackend):
+class OmDetTurboBackend(BatchedDetector):
     """Open-vocabulary detection and phrase grounding; a box may bear several names.
 
     Args:
@@ -91,24 +90,20 @@ class OmDetTurboBackend(TorchBackend):
     ) -> None:
         if task.count('{}') != 1:
             raise BackendError(f'task must have one {{}} for the names, got {task!r}')
-        if not 0 <= iou_threshold <= 1:
-            raise BackendError(f'iou_threshold must be in [0, 1], got {iou_threshold:g}')
-        if max_batch < 1:
-            raise BackendError(f'max_batch must be at least 1, got {max_batch}')
+        check_fractions(iou_threshold=iou_threshold)
+        check_max_batch(max_batch)
         checkpoint = open_checkpoint(model, backend='omdet_turbo', model_types=('omdet-turbo',))
-        exported = runtime != 'torch'
         super().__init__(
             'omdet_turbo',
             checkpoint,
-            device='cpu' if exported and device == 'auto' else device,
-            dtype='float32' if exported else dtype,
+            device=device,
+            dtype=dtype,
+            runtime=runtime,
             threads=threads,
         )
-        if exported and self.torch_device.type != 'cpu':
-            raise BackendError(f'the runtime {runtime!r} is for device=cpu; use runtime=torch')
         self._task = task
         self._iou_threshold = iou_threshold
-        self.max_batch = 1 if exported else max_batch
+        self.max_batch = max_batch if runtime == 'torch' else 1
         self._model = load_model(
             OmDetTurboForObjectDetection,
             checkpoint,
@@ -129,19 +124,6 @@ class OmDetTurboBackend(TorchBackend):
             revision=checkpoint.revision,
         )
         self._queries: Recent[Queries] = Recent(MAX_VOCABULARIES)
-
-    def detect(
-        self,
-        image: Image,
-        vocabulary: Vocabulary,
-        *,
-        score_threshold: float | None = None,
-        ticket: Ticket | None = None,
-    ) -> Detections:
-        """Find what the vocabulary names."""
-        return self.detect_batch(
-            [image], [vocabulary], score_threshold=score_threshold, ticket=ticket
-        )[0]
 
     def detect_batch(
         self,
@@ -167,17 +149,6 @@ class OmDetTurboBackend(TorchBackend):
                     self._found(image, queries, [level[None] for level in own], threshold)
                 )
             return found
-
-    def ground(
-        self,
-        image: Image,
-        text: str,
-        *,
-        score_threshold: float | None = None,
-        ticket: Ticket | None = None,
-    ) -> PhraseGroundings:
-        """Find what each noun phrase of the text names, with its attributes."""
-        return ground_by_names(self, image, text, score_threshold=score_threshold, ticket=ticket)
 
     def release_memory(self) -> None:
         """Forget the texts that were read, and hand freed blocks back to the device."""

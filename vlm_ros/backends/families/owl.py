@@ -19,16 +19,15 @@ from transformers import (
 )
 
 from vlm_ros.backends.engine.checkpoint import load_model, load_processor, open_checkpoint
+from vlm_ros.backends.engine.detecting import BatchedDetector, check_fractions, check_max_batch
 from vlm_ros.backends.engine.devices import choose_dtype
 from vlm_ros.backends.engine.export import run_in
 from vlm_ros.backends.engine.pixels import Pixels
 from vlm_ros.backends.engine.recent import Recent
-from vlm_ros.backends.engine.work import TorchBackend
 from vlm_ros.boxes import class_wise_non_max_suppression, clip_xyxy, cxcywh_to_xyxy
 from vlm_ros.errors import BackendError, InputError
-from vlm_ros.grounding.naming import ground_by_names
 from vlm_ros.phrases import Vocabulary
-from vlm_ros.results import Detections, PhraseGroundings
+from vlm_ros.results import Detections
 from vlm_ros.tasks import Image, Ticket
 
 MODELS = {'owlvit': OwlViTForObjectDetection, 'owlv2': Owlv2ForObjectDetection}
@@ -54,7 +53,7 @@ class Queries:
     unreadable: tuple[str, ...] = ()
 
 
-class OwlBackend(TorchBackend):
+class OwlBackend(BatchedDetector):
     """Open-vocabulary detection, phrase grounding and image-guided detection.
 
     Args:
@@ -96,24 +95,20 @@ class OwlBackend(TorchBackend):
     ) -> None:
         if prompt.count('{}') != 1:
             raise BackendError(f'prompt must have one {{}} for the name, got {prompt!r}')
-        if not 0 <= iou_threshold <= 1:
-            raise BackendError(f'iou_threshold must be in [0, 1], got {iou_threshold:g}')
-        if max_batch < 1:
-            raise BackendError(f'max_batch must be at least 1, got {max_batch}')
+        check_fractions(iou_threshold=iou_threshold)
+        check_max_batch(max_batch)
         checkpoint = open_checkpoint(model, backend='owl', model_types=tuple(MODELS))
-        exported = runtime != 'torch'
         super().__init__(
             'owl',
             checkpoint,
-            device='cpu' if exported and device == 'auto' else device,
-            dtype='float32' if exported else dtype,
+            device=device,
+            dtype=dtype,
+            runtime=runtime,
             threads=threads,
         )
-        if exported and self.torch_device.type != 'cpu':
-            raise BackendError(f'the runtime {runtime!r} is for device=cpu; use runtime=torch')
         self._prompt = prompt
         self._iou_threshold = iou_threshold
-        self.max_batch = 1 if exported else max_batch
+        self.max_batch = max_batch if runtime == 'torch' else 1
         self._model = load_model(
             MODELS[checkpoint.model_type],
             checkpoint,
@@ -139,19 +134,6 @@ class OwlBackend(TorchBackend):
         )
         self._texts: Recent[Queries] = Recent(MAX_VOCABULARIES)
 
-    def detect(
-        self,
-        image: Image,
-        vocabulary: Vocabulary,
-        *,
-        score_threshold: float | None = None,
-        ticket: Ticket | None = None,
-    ) -> Detections:
-        """Find what the vocabulary names; a box bears the name that suits it best."""
-        return self.detect_batch(
-            [image], [vocabulary], score_threshold=score_threshold, ticket=ticket
-        )[0]
-
     def detect_batch(
         self,
         images: Sequence[Image],
@@ -171,17 +153,6 @@ class OwlBackend(TorchBackend):
                 self._found(image, queries, threshold, looks)
                 for image, queries, *looks in zip(images, texts, *seen, strict=True)
             ]
-
-    def ground(
-        self,
-        image: Image,
-        text: str,
-        *,
-        score_threshold: float | None = None,
-        ticket: Ticket | None = None,
-    ) -> PhraseGroundings:
-        """Find what each noun phrase of the text names, with its attributes."""
-        return ground_by_names(self, image, text, score_threshold=score_threshold, ticket=ticket)
 
     def detect_like(
         self,

@@ -15,6 +15,7 @@ import torch
 
 from vlm_ros.alignment import similarity
 from vlm_ros.backends.engine.checkpoint import Checkpoint
+from vlm_ros.backends.engine.detecting import check_max_batch
 from vlm_ros.backends.engine.export import run_in
 from vlm_ros.backends.engine.pixels import Pixels
 from vlm_ros.backends.engine.recent import Recent
@@ -100,21 +101,18 @@ class TwoTowerBackend(TorchBackend):
             raise BackendError(f'prompt must have one {{}} for the name, got {prompt!r}')
         if not 0 <= context <= 2:
             raise BackendError(f'context must be in [0, 2], got {context:g}')
-        if max_batch < 1:
-            raise BackendError(f'max_batch must be at least 1, got {max_batch}')
-        exported = runtime != 'torch'
+        check_max_batch(max_batch)
         super().__init__(
             backend,
             checkpoint,
-            device='cpu' if exported and device == 'auto' else device,
-            dtype='float32' if exported else dtype,
+            device=device,
+            dtype=dtype,
+            runtime=runtime,
             threads=threads,
         )
-        if exported and self.torch_device.type != 'cpu':
-            raise BackendError(f'the runtime {runtime!r} is for device=cpu; use runtime=torch')
         self._prompt = prompt
         self._context = context
-        self._batch = 1 if exported else max_batch
+        self._batch = max_batch if runtime == 'torch' else 1
         self._places: Recent[torch.Tensor] = Recent(MAX_TEXT_LISTS)
 
     def _looking(
