@@ -26,7 +26,7 @@ _SINGULAR_IN_S = frozenset(
     'bus minibus trolleybus omnibus gas canvas atlas lens chaos thermos cosmos tennis'
     ' iris chassis trellis pelvis axis ibis debris oasis basis clematis crisis news'
     ' christmas pancreas mantis tripos bias alias asparagus rhinoceros this is was has'
-    ' does its yes us always'.split()
+    ' does its yes us always paris mars texas'.split()
 )
 _PLURAL_IN_US = frozenset('menus emus gurus tutus haikus gnus plateaus bureaus chateaus'.split())
 _IRREGULAR = {'persons': 'person', 'passersby': 'passerby', 'axes': 'axe', 'media': 'medium'}

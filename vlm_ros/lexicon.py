@@ -102,14 +102,16 @@ _STATES = _words(
     ' lost missing parked painted bare sharp blunt soft hard heavy loose tight safe dangerous'
     ' burning fallen overturned stuck blocked available occupied upright ajar alone drunk ill'
     ' sick injured hurt unconscious aware present visible operational functional active inactive'
-    ' idle online offline pregnant flammable edible clear blurry'
+    ' idle online offline pregnant flammable edible clear blurry hungry thirsty scared afraid'
+    ' excited bored calm'
 )
 _SIZES = _words(
     'big small large huge tiny little tall short long wide narrow thick thin high low deep'
     ' shallow giant medium massive mini bigger smaller larger taller shorter longer biggest'
     ' smallest largest tallest shortest longest older younger oldest youngest higher lower'
     ' highest lowest upper leftmost rightmost topmost lowermost furthest farthest nearest'
-    ' closest'
+    ' closest wider narrower thicker thinner heavier lighter faster slower brighter darker'
+    ' deeper newer cleaner dirtier widest narrowest brightest darkest'
 )
 _MATERIALS = _words(
     'wooden wood metal metallic plastic glass leather paper steel concrete brick ceramic rubber'
@@ -140,6 +142,17 @@ ATTRIBUTES = (
     | _words('left right front back')
 )
 """What describes a thing and can be left out of its name."""
+DESCRIBING = (COLOURS | _STATES | _SIZES | _MATERIALS | _LOOKS | _ACTIVITIES) - _words(
+    'hidden lost missing available alone aware present visible free bigger smaller larger taller'
+    ' shorter longer biggest smallest largest tallest shortest longest older younger oldest'
+    ' youngest higher lower highest lowest upper leftmost rightmost topmost lowermost furthest'
+    ' farthest nearest closest wider narrower thicker thinner heavier lighter faster slower'
+    ' brighter darker deeper newer cleaner dirtier widest narrowest brightest darkest famous'
+    ' typical different same similar other main only own certain various single double several'
+    ' whole extra real fake foreign american european japanese chinese strange unknown unusual'
+    ' many good bad hungry thirsty'
+)
+"""Attributes that a look at the thing alone can tell; no comparatives, no `missing`."""
 NOUNS_TOO = _words('orange glass gold silver square stone brick paper metal wood silk second back')
 """Attributes that name a thing when no noun follows them."""
 SHADES = _words('light dark bright pale deep')
@@ -148,7 +161,7 @@ SHADES = _words('light dark bright pale deep')
 COMPOUND_NAMES = frozenset(
     name.replace('_', ' ')
     for name in _words(
-        'hot_dog stop_sign exit_sign remote_control high_chair first_aid_kit paper_towel'
+        'hot_dog stop_sign exit_sign remote_control high_chair first_aid paper_towel'
         ' paper_clip wine_glass hard_hat hard_drive soft_toy soft_drink front_door back_door'
         ' walking_stick running_shoe running_shoes sleeping_bag swimming_pool swimming_trunks'
         ' playing_card playing_cards standing_desk watch_tower park_bench turn_signal'
@@ -171,6 +184,7 @@ _VERBS = _words(
     ' feed climb sleep park drive operate load unload lift attach connect face pass reach enter'
     ' exit show count list check fetch turn close stop search help work drink cook dress cut'
     ' wash clean smile laugh cry dance sing lean bend kneel crouch block store mount park exist'
+    ' bark meow shout sneeze cough wave bite'
 )
 _IRREGULAR = (
     _words(
@@ -189,7 +203,7 @@ _NOUNS_AS_VERBS = _words(
     ' places parks faces points shows counts lists checks turns stops drinks cooks dresses cuts'
     ' slices passes blocks stores mounts stands plays rides flies looks covers falls crosses'
     ' watches works runs walks loads lifts shops uses helps feed feeds hit hits catch pull push'
-    ' reach serve taking close'
+    ' reach serve taking close bark wave waves bite bites cough shout'
 )
 NOUNS_IN_ING = _words(
     'building ceiling painting string ring king wing swing spring clothing railing awning thing'

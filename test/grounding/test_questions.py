@@ -145,7 +145,6 @@ is there both a cat and a dog | cat, dog
 are these apples? | apple
 is the dog in between the two cars | dog! between car!=2
 is there a man, a woman or a child? | man or woman or child
-are any of the doors open? | door! ?open
 is the person close? | person! ?close
 is there a person within 2 meters? | person ?within 2 meters
 are there any people without helmets? | person ?without helmets
@@ -233,8 +232,6 @@ is it a cat or a dog? | cat or dog
 is this a cup or a bottle | cup or bottle
 """
 OPEN = """
-what colour is the car? | car!
-what color is the traffic light? | traffic light!
 how big is the zebra? | zebra!
 what is the person holding? | person!
 what breed is the dog | dog!
@@ -243,19 +240,15 @@ which cup is red? | cup!
 what is written on the sign? | sign!
 does the dog have a collar? | dog!
 how many wheels does the car have? | car!
-is the door open or closed? | door!
 what is the state of the door? | door!
 is the man's hat red? | man!, hat!
 what color is the man's hat? | man!, hat!
 is it raining? |
 is it safe to cross the road? |
-what time is it in Tokyo? |
 is there enough space? |
 is there a way to get past? |
-are there more cups than plates? |
 what is happening? |
 what is the weather like? |
-how are you? |
 what animals are in the picture? |
 is there only a cup on the table? | table!
 is the number of people two? |
@@ -391,8 +384,8 @@ def test_harmless_words_are_not_refused(text):
         ('does the dog have a collar?', True),
         ('has the man left the car?', True),
         ('is it raining?', True),
-        ('is the door open or closed?', False),
-        ('what colour is the car?', False),
+        ('is the light on or off?', False),
+        ('what breed is the dog?', False),
         ('why is the man running?', False),
     ],
 )

@@ -1,10 +1,11 @@
 """The wording of a question around what it asks: courtesies, `in the picture`, `can you tell me`.
 
-Also which texts are no English, and which are orders to disregard the image.
+Also which texts are no English.
 """
 
 import re
 from typing import NamedTuple
+import unicodedata
 
 from vlm_ros import lexicon
 from vlm_ros.tokens import tokens
@@ -25,6 +26,10 @@ _BODIES = (
 def plain_text(text: str) -> str:
     """Write a text in lower case, contractions in full, every other mark as a comma."""
     written: list[str] = []
+    # Full-width letters are letters, and what is invisible hides no word.
+    text = ''.join(
+        c for c in unicodedata.normalize('NFKC', text) if unicodedata.category(c) != 'Cf'
+    )
     words = tokens(text.replace('and/or', 'or').replace('/', ' or '))
     for index, token in enumerate(words):
         if token.after_mark and written:
@@ -61,6 +66,13 @@ IMAGE = (
 """Words for the picture as a whole, as a pattern."""
 THE = r'(?:the|this|that|your|my|our|its|these|those)'
 """What introduces what is known."""
+EYES = r'(?:you|i|we|the robot|the camera|the model|they|one)'
+"""Who looks."""
+SEE = (
+    r'(?:see|seen|spot|spotted|detect|detected|notice|noticed|recogni[sz]e|make out|identify'
+    r'|observe|observed|perceive|have|find|found|locate|view)'
+)
+SHOW = r'(?:show|contain|depict|include|have|has|display|feature)s?'
 # What says only that the picture is meant.
 _VIEW = re.compile(
     rf'\b(?:(?:in|on|of|from|within|inside|at|to|through|for) {THE} (?:current |whole |entire '
@@ -88,12 +100,6 @@ _TAG = re.compile(
     r'| right| correct| ok| okay| yes| no| true| or)$'
 )
 _EMBEDDED = re.compile(r'^(?:if|whether|that) ')
-_DISREGARD = re.compile(
-    r'^(?:please )?(?:ignore|disregard|forget|pretend)\b'
-    r'|\b(?:say|answer|reply|respond)(?: with)?(?: only)? (?:yes|no|true|false)\b(?! or )'
-    r'|\b(?:ignore|disregard|forget) (?:all|any|the|your|every|previous)\b.*\b(?:image|picture'
-    r'|instructions?|prompt|rules?)\b'
-)
 # Grammar words of other languages in Latin script that are no English words.
 _FOREIGN = frozenset(
     'der das ist ein eine einen wo und nicht gibt es wie viele sind welche farbe auf'
@@ -143,11 +149,6 @@ def is_english(plain: str) -> bool:
         return False
     known = (lexicon.BREAKS | lexicon.DETERMINERS) - _FOREIGN - _SHARED
     return _FOREIGN.isdisjoint(words) or not known.isdisjoint(words)
-
-
-def disregards_image(plain: str) -> bool:
-    """Tell whether a text orders an answer whatever the image shows."""
-    return _DISREGARD.search(plain) is not None
 
 
 def _tidy(text: str) -> str:
