@@ -37,11 +37,12 @@ _MORE = r'(?P<amount>more|fewer|less)'
 _OTHER = r'(?P<second>.+)'
 _NUMBER_OF = r'the (?:number|amount|count) of'
 _OF_NUMBERS = (
-    r'equal to|the same as|(?:greater|larger|bigger|higher|more|less|fewer|smaller|lower) than'
+    r'(?P<amount>equal to|the same as'
+    r'|(?:greater|larger|bigger|higher|more|less|fewer|smaller|lower) than)'
 )
 COUNTS = (
     rf'{_THERE} (?P<amount>more|fewer|less|as many) (?P<first>.+) (?:than|as) {_OTHER}',
-    rf'(?:is )?{_NUMBER_OF} (?P<first>.+?)(?: is)? (?P<amount>{_OF_NUMBERS}) {_NUMBER_OF} {_OTHER}',
+    rf'(?:is )?{_NUMBER_OF} (?P<first>.+?)(?: is)? {_OF_NUMBERS} {_NUMBER_OF} {_OTHER}',
     rf'(?P<which>){_THERE} {_MORE} (?P<first>.+) or {_OTHER}',
     rf'(?P<which>)(?:what|which) (?:is|are) there {_MORE} of ,? ?(?P<first>.+) or {_OTHER}',
 )
