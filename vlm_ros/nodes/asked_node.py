@@ -13,6 +13,7 @@ from vision_msgs.msg import Detection2DArray
 from vlm_ros import backends
 from vlm_ros.errors import BackendError, InputError
 from vlm_ros.nodes import conversions
+from vlm_ros.nodes.gallery import detects_by_pictures, GalleryParameters, NodeGallery
 from vlm_ros.nodes.image_feed import View
 from vlm_ros.nodes.looking import Look, Result, WARM_UP_IMAGE
 from vlm_ros.nodes.model_node import ModelNode, ModelNodeParameters
@@ -33,7 +34,7 @@ SERVICE_QOS = QoSProfile(depth=1000)
 
 
 @dataclass(frozen=True)
-class AskedParameters(ModelNodeParameters):
+class AskedParameters(GalleryParameters, ModelNodeParameters):
     """The parameters of a node that answers requests."""
 
     score_threshold: float = parameter(
@@ -65,17 +66,25 @@ class AskedNode(ModelNode[P]):
         parameters: Its dataclass of parameters.
         shared: What the nodes of this process share.
         tasks: As for `ModelNode`.
+        on_change: Called with new values of the parameters.
 
     Attributes:
         requests: The requests that it works on.
+        gallery: What the detector is shown.
         callback_group: Reentrant, or one pending request would hold up every other callback.
     """
 
     def __init__(
-        self, name: str, parameters: type[P], shared: Shared, tasks: tuple[str, ...]
+        self,
+        name: str,
+        parameters: type[P],
+        shared: Shared,
+        tasks: tuple[str, ...],
+        on_change: Callable[[P], None] | None = None,
     ) -> None:
-        super().__init__(name, parameters, shared, tasks)
+        super().__init__(name, parameters, shared, tasks, on_change)
         self.requests = Requests(self)
+        self.gallery = NodeGallery(self.get_logger(), self.settings)
         self.callback_group = ReentrantCallbackGroup()
         self._lender: ModelWorker[Model] | None = None
 
@@ -103,7 +112,15 @@ class AskedNode(ModelNode[P]):
             await Pending(self, on_a_thread(has_ended), Ticket()).result()
 
     def detector_for(self, model: Model) -> Detector | None:
-        """Return what looks for what a request names: the lent detector, or the model itself."""
+        """Return what looks for what a request names: the lent detector, or the model itself.
+
+        It finds what looks like the pictures of the gallery too, where it can.
+        """
+        detector = self.bare_detector_for(model)
+        return self.gallery.shown_to(detector) if detects_by_pictures(detector) else detector
+
+    def bare_detector_for(self, model: Model) -> Detector | None:
+        """Return the same, but that knows no pictures."""
         # A worker that waited for a turn of its own would wait for ever.
         if self._lender is not None and self._lender is not self._worker:
             return LentDetector(self._lender)
