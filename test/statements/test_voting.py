@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import pytest
 
 from vlm_ros.errors import InputError
-from vlm_ros.statements import decide, Rule
+from vlm_ros.statements import decide, is_settled, Rule
 
 RULES = st.integers(1, 12).flatmap(
     lambda frames: st.integers(frames // 2 + 1, frames).flatmap(
@@ -100,6 +100,16 @@ def test_the_same_votes_say_the_same_and_only_the_last_count(rule, votes):
 def test_unanimous_looks_decide_in_time(rule, votes, value):
     slowest = max(rule.agreeing, rule.frames - rule.keeping + 1)
     assert outcomes(rule, [*votes, *value * slowest])[-1] == value
+
+
+@given(RULES, st.data())
+def test_what_is_settled_no_further_vote_changes(rule, data):
+    votes = data.draw(st.lists(st.sampled_from('TFU'), min_size=1, max_size=rule.frames))
+    left = rule.frames - len(votes)
+    ends = {
+        outcomes(Rule(rule.agreeing, rule.frames), [*votes, *vote * left])[-1] for vote in 'TFU'
+    }
+    assert is_settled(rule, votes, 'U') == (len(ends) == 1)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Statements that are checked again and again: their names, and what many looks agree on."""
 
 from vlm_ros.statements.named import MAX_STATEMENTS, parse_statements, Statement
-from vlm_ros.statements.voting import decide, Rule
+from vlm_ros.statements.voting import decide, is_settled, Rule
 from vlm_ros.statements.watch import Sight, State, Watch
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     'Statement',
     'Watch',
     'decide',
+    'is_settled',
     'parse_statements',
 ]

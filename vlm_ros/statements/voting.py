@@ -90,3 +90,16 @@ def decide(rule: Rule, held: V, votes: Sequence[V], undecided: V) -> V:
         return held
     value, count = counts.most_common(1)[0]
     return value if count >= rule.agreeing else undecided
+
+
+def is_settled(rule: Rule, votes: Sequence[V], undecided: V) -> bool:
+    """Whether votes decide, however those would be that are left of `rule.frames`.
+
+    Args:
+        rule: How many of how many.
+        votes: Those so far, `rule.frames` at most.
+        undecided: Votes for it count for nothing.
+    """
+    most = max(Counter(vote for vote in votes if vote != undecided).values(), default=0)
+    left = rule.frames - len(votes)
+    return most >= rule.agreeing or most + left < rule.agreeing
