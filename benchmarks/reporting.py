@@ -17,6 +17,7 @@ class Figure:
         setting: What it was measured with: resolution, vocabulary, model, device.
         baseline: The same value of what it is compared with, measured in the same run.
         at_most: The target: what the value should not exceed; None where there is none.
+        at_least: The target of what is better when larger; None where there is none.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Figure:
     setting: str = ''
     baseline: float | None = None
     at_most: float | None = None
+    at_least: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -34,6 +36,8 @@ class Figure:
     @property
     def is_met(self) -> bool | None:
         """Whether the target is met; None where there is none."""
+        if self.at_least is not None:
+            return self.value >= self.at_least
         return None if self.at_most is None else self.value <= self.at_most
 
 
@@ -62,6 +66,8 @@ def _as_json(figure: Figure) -> str:
         row |= {'baseline': figure.baseline, 'ratio': figure.ratio}
     if figure.at_most is not None:
         row |= {'at_most': figure.at_most, 'is_met': figure.is_met}
+    if figure.at_least is not None:
+        row |= {'at_least': figure.at_least, 'is_met': figure.is_met}
     return json.dumps(row)
 
 
@@ -71,4 +77,6 @@ def _as_text(figure: Figure) -> str:
         line += f' (baseline {figure.baseline:.4g}, ratio {figure.ratio or 0.0:.3g})'
     if figure.at_most is not None:
         line += f' ({"met" if figure.is_met else "MISSED"}: at most {figure.at_most:.4g})'
+    if figure.at_least is not None:
+        line += f' ({"met" if figure.is_met else "MISSED"}: at least {figure.at_least:.4g})'
     return f'{line}  {figure.setting}'.rstrip()
