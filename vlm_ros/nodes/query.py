@@ -10,6 +10,7 @@ from vlm_ros.nodes.process import run
 from vlm_ros.nodes.query_services.answers import AnswerServices
 from vlm_ros.nodes.query_services.captions import CaptionServices
 from vlm_ros.nodes.query_services.detections import DetectionServices
+from vlm_ros.nodes.query_services.exemplars import ExemplarServices
 from vlm_ros.nodes.query_services.references import ReferenceServices
 from vlm_ros.nodes.query_services.statements import StatementServices
 from vlm_ros.nodes.shared import Shared
@@ -44,6 +45,8 @@ class QueryNode(AskedNode[QueryParameters]):
         * **detect_objects** (DetectObjects): the boxes of each name of a vocabulary.
         * **describe_image** (DescribeImage): a caption.
         * **locate_object** (LocateObject): the one object that an expression refers to.
+        * **add_exemplar** (AddExemplar): keeps a picture of a thing, to find more of its kind.
+        * **remove_exemplars** (RemoveExemplars), **list_exemplars** (ListExemplars): the others.
 
     ROS Actions:
         * **answer** (AnswerQuestion): a question whose answer streams and which can be cancelled.
@@ -56,6 +59,7 @@ class QueryNode(AskedNode[QueryParameters]):
         DetectionServices(self)
         CaptionServices(self)
         ReferenceServices(self)
+        ExemplarServices(self)
 
     def destroy_node(self) -> None:
         """Destroy the node with its action server."""

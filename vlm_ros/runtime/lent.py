@@ -6,6 +6,7 @@ once for all. Lending goes one way: a detector's own work borrows nothing, so no
 each other.
 """
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import TypeVar
@@ -15,7 +16,7 @@ from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections
 from vlm_ros.runtime.model_worker import ModelWorker
 from vlm_ros.runtime.worker import QueueFull
-from vlm_ros.tasks import Detector, Image, Model, Ticket
+from vlm_ros.tasks import Detector, ExemplarDetector, Image, Model, Ticket
 
 T = TypeVar('T')
 _SLICE_S = 0.05
@@ -37,6 +38,25 @@ class LentDetector:
         """The detector's own threshold, where it says so."""
         return getattr(self._worker.model, 'score_threshold', None)
 
+    @property
+    def likeness_threshold(self) -> float | None:
+        """The same for pictures, where it says so."""
+        own: float | None = getattr(self._worker.model, 'likeness_threshold', self.score_threshold)
+        return own
+
+    @property
+    def model_id(self) -> str:
+        """The detector's name."""
+        return self._worker.model.model_id
+
+    @property
+    def detects_by_pictures(self) -> bool:
+        """Whether `detect_like` can be asked for now."""
+        try:
+            return isinstance(self._worker.model, ExemplarDetector)
+        except ModelError:  # there is none at the moment
+            return False
+
     def detect(
         self,
         image: Image,
@@ -51,18 +71,47 @@ class LentDetector:
             OtherModelError: The detector failed, or there is none.
             InterruptedWork: The ticket ended while this waited or the detector worked.
         """
-        ticket = ticket or Ticket()
-        ticket.check()
 
-        def use(model: Model) -> Detections:
+        def use(model: Model, turn: Ticket) -> Detections:
             if not isinstance(model, Detector):
                 raise ModelError(f'{model.model_id} cannot detect; choose another detector')
             return model.detect(image, vocabulary, score_threshold=score_threshold, ticket=turn)
 
+        return self._borrow(use, ticket or Ticket())
+
+    def detect_like(
+        self,
+        image: Image,
+        exemplars: Sequence[Image],
+        names: Sequence[str],
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Detections:
+        """Find what looks like the exemplars, in a turn of the other worker.
+
+        Raises:
+            OtherModelError: The detector failed, cannot do it, or there is none.
+            InterruptedWork: The ticket ended while this waited or the detector worked.
+        """
+
+        def use(model: Model, turn: Ticket) -> Detections:
+            if not isinstance(model, ExemplarDetector):
+                raise ModelError(f'{model.model_id} cannot detect by pictures')
+            return model.detect_like(
+                image, exemplars, names, score_threshold=score_threshold, ticket=turn
+            )
+
+        return self._borrow(use, ticket or Ticket())
+
+    def _borrow(self, use: Callable[[Model, Ticket], T], ticket: Ticket) -> T:
+        ticket.check()
         # Its own ticket: that of the borrower would show signs of life while the detector hangs.
         turn = Ticket(ticket.remaining_s)
         try:
-            future = self._worker.submit(lambda: self._worker.call(use), turn)
+            future = self._worker.submit(
+                lambda: self._worker.call(lambda model: use(model, turn)), turn
+            )
             return _wait(future, ticket)
         except InterruptedWork as error:
             turn.cancel(str(error))

@@ -1,0 +1,171 @@
+"""`add_exemplar`, `remove_exemplars`, `list_exemplars`: pictures of things to find more of."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from vlm_ros.data.gallery import checked_name, Gallery, MIN_SIDE_PX
+from vlm_ros.data.pictures import KeptPicture, shrunk
+from vlm_ros.errors import InputError, VlmRosError
+from vlm_ros.nodes import conversions
+from vlm_ros.nodes.asked_node import AskedNode, Response
+from vlm_ros.nodes.gallery import detects_by_pictures
+from vlm_ros.nodes.image_feed import View
+from vlm_ros.nodes.looking import Look
+from vlm_ros.nodes.pending import on_a_thread, Pending
+from vlm_ros.nodes.requests import no_look
+from vlm_ros.results import Status
+from vlm_ros.tasks import Image, Model, Ticket
+from vlm_ros_interfaces.srv import AddExemplar, ListExemplars, RemoveExemplars
+
+CAN_DETECT_LIKE = 'owl, clip, open_clip or embedded'
+"""Backends to name to whom has none that detects by pictures."""
+
+
+@dataclass(frozen=True, eq=False)
+class CutOut:
+    """A part of an image, as what came of a look.
+
+    Attributes:
+        image: `(H, W, 3)` uint8 RGB.
+        xyxy: Where it was, in pixels of the source image.
+        message: What its keeper should know.
+    """
+
+    image: Image
+    xyxy: tuple[float, float, float, float]
+    message: str = ''
+    status: Status = Status.OK
+
+    def scaled(self, x: float, y: float) -> 'CutOut':
+        """Return the same part of an image `x` times as wide and `y` times as high."""
+        left, top, right, bottom = self.xyxy
+        return replace(self, xyxy=(left * x, top * y, right * x, bottom * y))
+
+
+class ExemplarServices:
+    """Keeps pictures of things; see `data.gallery`.
+
+    Args:
+        node: Offers the services; its detector is shown the pictures.
+    """
+
+    def __init__(self, node: AskedNode[Any]) -> None:
+        self._node = node
+        node.offer(AddExemplar, 'add_exemplar', self._on_add)
+        node.offer(RemoveExemplars, 'remove_exemplars', self._on_remove)
+        node.offer(ListExemplars, 'list_exemplars', self._on_list)
+
+    @property
+    def _gallery(self) -> Gallery:
+        return self._node.gallery.kept
+
+    async def _on_add(
+        self, request: AddExemplar.Request, response: AddExemplar.Response
+    ) -> AddExemplar.Response:
+        try:
+            name = checked_name(request.name)
+        except InputError as error:
+            return self._failed(error, response)
+        seen = await self._node.requests.look(
+            request,
+            (),
+            lambda model, view, ticket: self._cut_out(model, view, request, name, ticket),
+            max_image_age_s=request.max_image_age_s,
+        )
+        if seen.result is None:
+            return self._node.fill(seen, response)
+        keep = partial(
+            self._gallery.add,
+            name,
+            seen.result.image,
+            stamp_ns=seen.provenance.stamp_ns,
+            camera=seen.provenance.camera,
+            xyxy=seen.result.xyxy,
+        )
+        try:
+            kept: KeptPicture = await Pending(self._node, on_a_thread(keep), Ticket()).result()
+        except VlmRosError as error:
+            failed: Look[CutOut] = Look.failed(error, seen.provenance)
+            return self._node.fill(failed, response)
+        response.exemplar_id = kept.exemplar_id
+        response.count = sum(other.name == kept.name for other in self._gallery.pictures())
+        return self._node.fill(seen, response)
+
+    async def _on_remove(
+        self, request: RemoveExemplars.Request, response: RemoveExemplars.Response
+    ) -> RemoveExemplars.Response:
+        remove = partial(self._gallery.remove, request.name, request.exemplar_id)
+        try:
+            response.removed = await Pending(self._node, on_a_thread(remove), Ticket()).result()
+        except VlmRosError as error:
+            return self._failed(error, response)
+        status = Status.OK if response.removed else Status.NOTHING_FOUND
+        message = '' if response.removed else f'there is no such picture of {request.name[:50]!r}'
+        response.status = conversions.status_to_msg(status, message)
+        return response
+
+    async def _on_list(
+        self, request: ListExemplars.Request, response: ListExemplars.Response
+    ) -> ListExemplars.Response:
+        read = partial(self._gallery.pictures, now=True)
+        try:
+            kept = await Pending(self._node, on_a_thread(read), Ticket()).result()
+        except VlmRosError as error:
+            return self._failed(error, response)
+        response.names = [picture.name for picture in kept]
+        response.exemplar_ids = [picture.exemplar_id for picture in kept]
+        response.stamps = [conversions.ns_to_stamp(picture.stamp_ns) for picture in kept]
+        response.status = conversions.status_to_msg(Status.OK)
+        return response
+
+    def _cut_out(
+        self, model: Model, view: View, request: AddExemplar.Request, name: str, ticket: Ticket
+    ) -> CutOut:
+        """Cut the thing out and have the detector look at it; for the worker's thread."""
+        xyxy = _region(conversions.msg_to_region(request.roi), request.roi, view.image)
+        left, top, right, bottom = xyxy
+        image = shrunk(view.image[top:bottom, left:right])
+        detector = self._node.bare_detector_for(model)
+        if not detects_by_pictures(detector):
+            model_id = getattr(detector, 'model_id', model.model_id)
+            message = f'kept, but {model_id} cannot detect by pictures; use {CAN_DETECT_LIKE}'
+            return CutOut(image, xyxy, message)
+        alike = detector.detect_like(image, [image], [name], ticket=ticket)
+        if alike.unrecognized:
+            raise InputError(
+                'nothing stands out in this region; cut the thing out more closely, or come closer'
+            )
+        return CutOut(image, xyxy)
+
+    def _failed(self, error: Exception, response: Response) -> Response:
+        failed: Look[CutOut] = no_look(*conversions.error_to_status(error))
+        return self._node.fill(failed, response)
+
+
+def _region(
+    xyxy: tuple[float, float, float, float] | None, roi: Any, image: Image
+) -> tuple[int, int, int, int]:
+    """Return a region of an image in whole pixels, all of it where none is given.
+
+    Raises:
+        InputError: It is empty, reaches out of the image, or is too small.
+    """
+    height, width = image.shape[:2]
+    if xyxy is None:
+        if roi.width or roi.height or roi.x_offset or roi.y_offset:
+            raise InputError(
+                f'the region of interest is {roi.width}x{roi.height} pixels; '
+                'give both sides, or none for the whole image'
+            )
+        xyxy = (0, 0, width, height)
+    left, top, right, bottom = (int(edge) for edge in xyxy)
+    box = f'the region from ({left}, {top}) to ({right}, {bottom})'
+    if right > width or bottom > height:
+        raise InputError(f'{box} reaches out of the {width}x{height} image')
+    if min(right - left, bottom - top) < MIN_SIDE_PX:
+        raise InputError(
+            f'{box} has less than {MIN_SIDE_PX} pixels a side, which show nothing; '
+            'choose a larger one, or come closer'
+        )
+    return left, top, right, bottom
