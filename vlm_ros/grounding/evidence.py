@@ -5,7 +5,7 @@ most; one that may be (a weak score, an attribute or a relation that boxes canno
 the most only. A statement is true or false where the whole range agrees, and undecided elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 import itertools
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from vlm_ros import lexicon
 from vlm_ros.grounding import spatial
+from vlm_ros.grounding.attributes import Opinion
 from vlm_ros.grounding.clauses import Condition, Thing
 from vlm_ros.grounding.sightings import Presence, Sighting
 from vlm_ros.inflection import count_phrase, join_names, plural, singular, with_article
@@ -78,6 +79,8 @@ class Tally:
 
 
 Sightings = Mapping[str, Sighting]
+Judged = Callable[[Detections, Sequence[str]], Sequence[Opinion]]
+"""Says of each box whether it has all of some attributes."""
 
 
 def joined(parts: Sequence[Detections]) -> Detections:
@@ -94,15 +97,36 @@ def joined(parts: Sequence[Detections]) -> Detections:
 
 
 def tally(
-    thing: Thing, condition: Condition, sightings: Sightings, resolution_wh: tuple[int, int]
+    thing: Thing,
+    condition: Condition,
+    sightings: Sightings,
+    resolution_wh: tuple[int, int],
+    judged: Judged | None = None,
 ) -> Tally:
-    """Sort the boxes of a thing by whether they fulfil a condition."""
+    """Sort the boxes of a thing by whether they fulfil a condition.
+
+    Args:
+        thing: What is looked at.
+        condition: What is said of it.
+        sightings: The looks for all names.
+        resolution_wh: The image's size in pixels.
+        judged: Says of each box whether attributes hold; without it nobody can tell.
+    """
     sighting = sightings[thing.name]
     found = _best(sighting.found)
+    opinions = [Opinion()] * len(found)
+    if judged is not None and condition.attributes and len(found):
+        opinions = list(judged(found, condition.attributes))
     values = [
-        spatial.all_of([thing.plain or None, fulfils(box, condition, sightings, resolution_wh)])
-        for box in found.xyxy
+        spatial.all_of(
+            [
+                thing.plain or None,
+                fulfils(box, condition, sightings, resolution_wh, opinion.truth),
+            ]
+        )
+        for box, opinion in zip(found.xyxy, opinions, strict=True)
     ]
+    trust = [opinion.confidence for opinion in opinions if opinion.truth is not None]
     weak = [
         fulfils(box, condition, sightings, resolution_wh) is not False
         for box in sighting.doubtful.xyxy
@@ -112,7 +136,7 @@ def tally(
         undecided=found[np.array([value is None for value in values], bool)],
         rejected=found[np.array([value is False for value in values], bool)],
         weak=sighting.doubtful[np.array(weak, bool)],
-        certainty=_certainty(condition, sightings),
+        certainty=min([_certainty(condition, sightings), *trust]),
         sighting=sighting,
     )
 
@@ -135,15 +159,29 @@ def _certainty(condition: Condition, sightings: Sightings) -> float:
 
 
 def fulfils(
-    box: spatial.Box, condition: Condition, sightings: Sightings, resolution_wh: tuple[int, int]
+    box: spatial.Box,
+    condition: Condition,
+    sightings: Sightings,
+    resolution_wh: tuple[int, int],
+    has_attributes: bool | None = None,
 ) -> bool | None:
-    """Tell whether a box fulfils a condition; None where boxes cannot tell."""
+    """Tell whether a box fulfils a condition; None where nobody can tell.
+
+    Args:
+        box: Of the thing that the condition is about.
+        condition: What is said of it.
+        sightings: The looks for all names.
+        resolution_wh: The image's size in pixels.
+        has_attributes: Whether it has the condition's attributes.
+    """
     values: list[bool | None] = []
     if condition.place is not None:
         values.append(condition.place.holds(box, resolution_wh))
     if condition.relation is not None:
         values.append(_stands(box, condition, sightings))
-    if condition.unchecked:
+    if condition.attributes:
+        values.append(has_attributes)
+    elif condition.unchecked:
         # A hat that is not in view is not worn; one that is may be worn or not.
         needed = [thing for thing in condition.references if not thing.bare]
         missing = [sightings[thing.name].presence is Presence.ABSENT for thing in needed]
@@ -206,7 +244,9 @@ def exists(thing: Thing, condition: Condition, counted: Tally) -> Finding:
     if truth is None:
         evidence = joined([counted.sure, counted.undecided, counted.rejected])
         return Finding(None, 0.0, evidence, _reason(thing, condition, counted))
-    evidence = counted.sure if truth else joined([counted.sure, counted.rejected])
+    evidence = counted.sure
+    if not truth:
+        evidence = joined([counted.sure, counted.rejected, counted.sighting.others])
     return Finding(truth, _confidence(truth, thing, counted), evidence)
 
 

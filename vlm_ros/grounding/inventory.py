@@ -8,7 +8,7 @@ import numpy as np
 
 from vlm_ros import boxes
 from vlm_ros.grounding.clauses import Condition
-from vlm_ros.grounding.evidence import amount, fulfils, joined, Sightings
+from vlm_ros.grounding.evidence import amount, fulfils, joined, Judged, Sightings
 from vlm_ros.grounding.sightings import Observer
 from vlm_ros.inflection import join_names
 from vlm_ros.phrases import Vocabulary
@@ -54,7 +54,11 @@ class Around(NamedTuple):
 
 
 def look_around(
-    observer: Observer, names: Iterable[str], condition: Condition, sightings: Sightings
+    observer: Observer,
+    names: Iterable[str],
+    condition: Condition,
+    sightings: Sightings,
+    judged: Judged,
 ) -> Around:
     """Find what fulfils a condition; what the condition refers to is not among it."""
     references = [sightings[thing.name].found for thing in condition.references]
@@ -66,7 +70,17 @@ def look_around(
     if references:
         overlaps = boxes.iou(found.xyxy, joined(references).xyxy)
         found = found[~(overlaps > SAME_OBJECT_IOU).any(axis=1)]
-    values = [fulfils(box, condition, sightings, observer.resolution_wh) for box in found.xyxy]
+    opinions = judged(found, condition.attributes) if condition.attributes else ()
+    values = [
+        fulfils(
+            box,
+            condition,
+            sightings,
+            observer.resolution_wh,
+            opinions[index].truth if opinions else None,
+        )
+        for index, box in enumerate(found.xyxy)
+    ]
     sure = found[np.array([value is True for value in values], bool)]
     possible = found[np.array([value is None for value in values], bool)]
     return Around(sure, possible, looked_for)

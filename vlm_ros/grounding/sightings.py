@@ -45,6 +45,7 @@ class Sighting:
         doubtful: Its boxes between the bars, without those that show a found object again.
         recognized: Whether the detector can look for the name.
         lower_bar: The score below which a box was not reported.
+        others: What was found and is not as described, where the name has attributes.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Sighting:
     doubtful: Detections = field(default_factory=Detections)
     recognized: bool = True
     lower_bar: float = LOWER_BAR
+    others: Detections = field(default_factory=Detections)
 
     @property
     def presence(self) -> Presence:
@@ -68,6 +70,31 @@ class Sighting:
         best = float(self.doubtful.scores.max()) if len(self.doubtful) else self.lower_bar
         return 1.0 - max(best, self.lower_bar)
 
+    def split(
+        self, name: str, truths: Sequence[bool | None], confidences: Sequence[float]
+    ) -> 'Sighting':
+        """Return the sighting of those found boxes that are as described.
+
+        Args:
+            name: The name with its description, such as `red cup`.
+            truths: Of each found box, whether it is so; of None, it may be.
+            confidences: How sure each of these is, in [0, 1].
+        """
+        so, not_so, open_ = (
+            np.array([truth is value for truth in truths], bool) for value in (True, False, None)
+        )
+        sure = self.found[so]
+        doubts = [1.0 - c for c, no in zip(confidences, not_so, strict=True) if no]
+        certain = np.array([c for c, yes in zip(confidences, so, strict=True) if yes], np.float32)
+        return Sighting(
+            name,
+            _renamed(replace(sure, scores=np.minimum(sure.scores, certain)), name),
+            _renamed(_joined(self.doubtful, self.found[open_]), name),
+            self.recognized,
+            min(1.0, max([self.lower_bar, *doubts])),
+            self.found[not_so],
+        )
+
 
 class Observer:
     """Looks at one image, at most once for a name.
@@ -80,6 +107,8 @@ class Observer:
             attribute `score_threshold`. A detector that does not is asked twice: at its own
             threshold, and at `LOWER_BAR` for the names that were not found.
         ticket: Checked before every look.
+        earlier: Observers of the frames before this one, oldest first: what this one does not
+            show, `look` looks for in them, the newest first.
 
     Raises:
         QuestionError: The region is no box, or lies outside the image.
@@ -93,7 +122,9 @@ class Observer:
         region_xyxy: Sequence[float] | None = None,
         score_threshold: float | None = None,
         ticket: Ticket | None = None,
+        earlier: Sequence['Observer'] = (),
     ) -> None:
+        self.earlier = tuple(earlier)
         self.image = image
         self.resolution_wh = (int(image.shape[1]), int(image.shape[0]))
         self.region_xyxy = _clipped_region(region_xyxy, self.resolution_wh)
@@ -127,7 +158,17 @@ class Observer:
             self.ticket.check()
             for sighting in self._first_look(tuple(new.values())):
                 self._sightings[sighting.name.casefold()] = sighting
+            self._look_back(tuple(new))
         return {name: self._sightings[name.casefold()] for name in wanted}
+
+    def _look_back(self, names: Sequence[str]) -> None:
+        for observer in reversed(self.earlier):
+            missing = [n for n in names if self._sightings[n].presence is Presence.ABSENT]
+            if not missing:
+                return
+            for name, sighting in observer.look(missing).items():
+                if sighting.presence in (Presence.PRESENT, Presence.DOUBTFUL):
+                    self._sightings[name] = replace(sighting, name=self._sightings[name].name)
 
     def find(self, names: Iterable[str]) -> Detections:
         """Find what is there of many names, in one call, without a look for what is doubtful."""
@@ -164,6 +205,18 @@ class Observer:
         centres = (detections.xyxy[:, :2] + detections.xyxy[:, 2:]) / 2
         inside = (centres >= (left, top)).all(axis=1) & (centres < (right, bottom)).all(axis=1)
         return detections[inside]
+
+
+def _renamed(detections: Detections, name: str) -> Detections:
+    return replace(detections, labels=(name,) * len(detections))
+
+
+def _joined(first: Detections, second: Detections) -> Detections:
+    return Detections(
+        np.concatenate([first.xyxy, second.xyxy]),
+        np.concatenate([first.scores, second.scores]),
+        first.labels + second.labels,
+    )
 
 
 def _sighting(name: str, strong: Detections, weak: Detections, lower_bar: float) -> Sighting:

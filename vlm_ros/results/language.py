@@ -63,13 +63,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a statement about the image holds, with the boxes that support it."""
+    """Whether a statement about an image or a pair of them holds, with the boxes that support it.
+
+    Attributes:
+        truth: UNKNOWN unless `status` is OK.
+        confidence: In [0, 1]; 0 where nobody can tell.
+        evidence: The detections it rests on; of a pair, those in the left image.
+        status: What became of the check.
+        message: One line for people.
+        other_evidence: Of a pair, the detections in the right image, in its own pixels.
+    """
 
     truth: Truth
     confidence: float = 0.0
     evidence: Detections = field(default_factory=Detections)
     status: Status = Status.OK
     message: str = ''
+    other_evidence: Detections = field(default_factory=Detections)
 
     def __post_init__(self) -> None:
         frozen_scores([self.confidence], 1)
@@ -77,7 +87,10 @@ class Verdict:
             raise ValueError(f'a {self.truth.name} verdict with status {self.status.name}')
 
     def scaled(self, x: float, y: float) -> 'Verdict':
-        """Return the boxes of an image `x` times as wide and `y` times as high."""
+        """Return the boxes of an image `x` times as wide and `y` times as high.
+
+        Those of the right one of a pair stay as they are: it has a scale of its own.
+        """
         if x == y == 1:
             return self
         return replace(self, evidence=self.evidence.scaled(x, y))
