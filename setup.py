@@ -5,7 +5,17 @@ from glob import glob
 from setuptools import find_packages, setup
 
 package_name = 'vlm_ros'
-nodes = ['image_source', 'detector', 'captioner', 'query', 'overlay', 'perception', 'demo']
+nodes = [
+    'image_source',
+    'detector',
+    'captioner',
+    'query',
+    'overlay',
+    'memory',
+    'monitor',
+    'perception',
+    'demo',
+]
 
 setup(
     name=package_name,

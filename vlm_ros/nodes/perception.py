@@ -10,6 +10,8 @@ from vlm_ros.errors import InputError
 from vlm_ros.nodes.captioner import CaptionerNode
 from vlm_ros.nodes.detector import DetectorNode
 from vlm_ros.nodes.image_source import ImageSourceNode
+from vlm_ros.nodes.memory import MemoryNode
+from vlm_ros.nodes.monitor import MonitorNode
 from vlm_ros.nodes.overlay import OverlayNode
 from vlm_ros.nodes.parameters import parameter, Parameters
 from vlm_ros.nodes.process import run
@@ -22,6 +24,8 @@ NODES: dict[str, Callable[[Shared], Node]] = {
     'captioner': CaptionerNode,
     'query': QueryNode,
     'overlay': OverlayNode,
+    'memory': MemoryNode,
+    'monitor': MonitorNode,
 }
 
 
