@@ -10,6 +10,7 @@ import torch
 from vlm_ros.backends.embedded import assets, classes
 from vlm_ros.backends.embedded.caption import compose
 from vlm_ros.backends.embedded.encoding import Encoder
+from vlm_ros.backends.embedded.exemplars import find_like, Pattern, pattern_of
 from vlm_ros.backends.embedded.features import FeatureExtractor
 from vlm_ros.backends.embedded.look import LARGEST_SIDE_PX, Look, look
 from vlm_ros.backends.embedded.minilm import DIMENSIONS, MiniLm
@@ -19,9 +20,17 @@ from vlm_ros.backends.embedded.ssd import SsdMobileNet
 from vlm_ros.backends.embedded.witness import Witness
 from vlm_ros.backends.embedded.wordnet import WordNet
 from vlm_ros.backends.embedded.words import Readings, Words
+from vlm_ros.backends.engine.recent import RecentPictures
 from vlm_ros.backends.weights import locate
 from vlm_ros.boxes import FloatArray
-from vlm_ros.errors import BackendError, DeviceError, ImageError, ModelError, QuestionError
+from vlm_ros.errors import (
+    BackendError,
+    DeviceError,
+    ImageError,
+    InputError,
+    ModelError,
+    QuestionError,
+)
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.grounding.naming import ground_by_names
 from vlm_ros.phrases import check_text, Vocabulary
@@ -32,6 +41,9 @@ DEFAULT_THRESHOLD = 0.4
 """Below one half, because a probability is shared out among many classes that are alike."""
 MAX_READINGS = 32
 """Vocabularies that stay read; a question reads a small one of its own."""
+
+MAX_PATTERNS = 500
+"""Exemplars that stay placed; a gallery has no more."""
 
 MAX_LOOKS = 4
 """Images whose looks are kept: questions about one image, several cameras. Each takes 1 MB and the
@@ -87,6 +99,7 @@ class EmbeddedBackend:
         self._encoder = Encoder(fine + boxed, self._wordnet, minilm)
         self._everyday = Vocabulary(classes.everyday())
         self._readings: OrderedDict[str, Readings] = OrderedDict()
+        self._patterns: RecentPictures[Pattern] = RecentPictures(MAX_PATTERNS)
         self._seen: OrderedDict[bytes, tuple[Image, Look]] = OrderedDict()
 
     def close(self) -> None:
@@ -97,6 +110,7 @@ class EmbeddedBackend:
         """Forget the last images and what was read; both are had again when they are needed."""
         self._seen.clear()
         self._readings.clear()
+        self._patterns.clear()
 
     def detect(
         self,
@@ -127,6 +141,43 @@ class EmbeddedBackend:
             scores[order],
             tuple(labels[i] for i in order),
             tuple(name for name, is_so in zip(names, unsure, strict=True) if is_so),
+        )
+
+    def detect_like(
+        self,
+        image: Image,
+        exemplars: Sequence[Image],
+        names: Sequence[str],
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Detections:
+        """Find what looks like the exemplars, whatever it is called; see `embedded.exemplars`."""
+        if not exemplars or len(exemplars) != len(names):
+            raise InputError(f'{len(exemplars)} exemplars and {len(names)} names; give one each')
+        ticket = ticket or Ticket()
+        ticket.check()
+        patterns: dict[str, list[Pattern]] = {}
+        for exemplar, name in zip(exemplars, names, strict=True):
+            pattern = self._patterns.get(exemplar, lambda p: pattern_of(p, self._features))
+            patterns.setdefault(name, []).append(pattern)
+            ticket.check()
+        seen = self._look(image, ticket)
+        ticket.check()
+        height, width = image.shape[:2]
+        threshold = DEFAULT_THRESHOLD if score_threshold is None else score_threshold
+        finds = find_like(seen, width / height, tuple(patterns.values()), threshold)
+        found = [
+            (name, box, score)
+            for name, find in zip(patterns, finds, strict=True)
+            for box, score in zip(find.boxes, find.scores, strict=True)
+        ]
+        found.sort(key=lambda one: -one[2])
+        return Detections(
+            np.array([box for _, box, _ in found], np.float32).reshape(-1, 4)
+            * np.array([width, height] * 2, np.float32),
+            np.array([score for *_, score in found], np.float32),
+            tuple(name for name, *_ in found),
         )
 
     def ground(
