@@ -28,9 +28,10 @@ class Model(Protocol):
     def close(self) -> None:
         """Free the weights; the model is not used afterwards. May be called twice."""
 
-    # A model may also have two attributes. `enough_px` is the shorter side, in pixels, beyond
+    # A model may also have three attributes. `enough_px` is the shorter side, in pixels, beyond
     # which a larger image shows it nothing more: compressed images are then decoded no larger.
-    # `needs_warm_up = False` says that its first call takes no longer than others.
+    # `needs_warm_up = False` says that its first call takes no longer than others, and
+    # `tells_attributes = False` that its answers and comparisons know names only, not colours.
 
 
 @runtime_checkable
