@@ -1,12 +1,13 @@
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
 from vlm_ros.errors import VocabularyError
 from vlm_ros.inflection import preload
 from vlm_ros.phrases import (
+    chunk,
     count_phrase,
     join_names,
     MAX_NAME_CHARACTERS,
@@ -66,10 +67,10 @@ def test_vocabulary_of_nothing_is_empty():
         Vocabulary.parse('  ')
 
 
-def described(text):
+def described(text, extract=noun_phrases):
     """Show phrases as `determiner | attributes | head`, `+` after a plural."""
     shown = []
-    for phrase in noun_phrases(text):
+    for phrase in extract(text):
         parts = (phrase.determiner, ' '.join(phrase.attributes), phrase.head)
         shown.append('|'.join(parts) + ('+' if phrase.plural else ''))
     return shown
@@ -143,21 +144,23 @@ COMPOUNDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize('extract', [noun_phrases, chunk])
 @pytest.mark.parametrize(('text', 'expected'), CAPTIONS + COMMANDS + QUESTIONS + SPELLINGS)
-def test_noun_phrases(text, expected):
-    assert described(text) == expected
+def test_noun_phrases(extract, text, expected):
+    assert described(text, extract) == expected
 
 
+@pytest.mark.parametrize('extract', [noun_phrases, chunk])
 @pytest.mark.parametrize('compound', COMPOUNDS)
-def test_compounds_stay_whole(compound):
+def test_compounds_stay_whole(extract, compound):
     for text in (
         compound,
         f'a {compound} on the grass',
         f'is there a {compound}?',
         f'two {compound}s',
     ):
-        assert noun_phrases(text)[0].head == compound
-    assert noun_phrases(f'the red {compound}')[0].name == f'red {compound}'
+        assert extract(text)[0].head == compound
+    assert extract(f'the red {compound}')[0].name == f'red {compound}'
 
 
 def test_phrase_spans_point_into_the_source():
@@ -181,6 +184,7 @@ def test_phrase_spans_point_into_the_source():
 )
 def test_other_scripts_split_on_spaces_and_marks(text, heads):
     assert [phrase.head for phrase in noun_phrases(text)] == heads
+    assert noun_phrases(text) == chunk(text)
 
 
 @pytest.mark.parametrize(
@@ -190,10 +194,12 @@ def test_texts_that_name_nothing(text):
     assert noun_phrases(text) == ()
 
 
-@given(st.text())
-def test_any_text_gives_phrases_a_vocabulary_takes(text):
+@pytest.mark.parametrize('extract', [noun_phrases, chunk])
+@settings(deadline=None)  # the first text loads spaCy
+@given(text=st.text())
+def test_any_text_gives_phrases_a_vocabulary_takes(extract, text):
     end = 0
-    for phrase in noun_phrases(text):
+    for phrase in extract(text):
         assert phrase.text == text[phrase.start : phrase.end]
         assert end <= phrase.start < phrase.end
         end = phrase.end
@@ -206,6 +212,7 @@ def test_any_text_gives_phrases_a_vocabulary_takes(text):
 )
 def test_long_texts_take_linear_time(unit):
     noun_phrases('the dogs')
+    chunk('the dogs')
     start = time.process_time()
     noun_phrases(unit * (100_000 // len(unit)))
     assert time.process_time() - start < 2.0

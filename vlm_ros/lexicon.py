@@ -169,7 +169,7 @@ COMPOUND_NAMES = frozenset(
         ' rubber_duck rubber_band rubber_boot rubber_glove concrete_mixer cotton_bud'
         ' metal_detector work_bench work_surface search_light show_case cover_plate push_button'
         ' pull_cord lift_truck walk_signal look_out check_point stop_light drink_can'
-        ' drink_carton touch_screen cutting_board'
+        ' drink_carton touch_screen cutting_board trash_can garbage_can tin_can watering_can'
     )
 )
 """Names that begin with a word of another list."""

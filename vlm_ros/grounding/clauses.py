@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import re
 
 from vlm_ros import lexicon
+from vlm_ros.chunker import chunk
 from vlm_ros.grounding.spatial import Place, place_named, Relation
 from vlm_ros.grounding.things import (
     is_definite,
@@ -18,7 +19,6 @@ from vlm_ros.grounding.things import (
     Things,
 )
 from vlm_ros.inflection import join_names
-from vlm_ros.phrases import noun_phrases
 
 __all__ = ['Condition', 'Thing', 'Things', 'read_attributes', 'read_condition']
 
@@ -151,7 +151,7 @@ def _granted(text: str) -> tuple[Thing, ...]:
     """Return what words that boxes cannot show take for granted, as `looking at the dog` does."""
     if 'without' in text.split():
         return ()
-    phrases = [phrase for phrase in noun_phrases(text) if is_definite(phrase)]
+    phrases = [phrase for phrase in chunk(text) if is_definite(phrase)]
     return tuple(thing for thing in map(thing_of, phrases) if is_seen(thing))
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import re
 
 from vlm_ros import lexicon
+from vlm_ros.chunker import chunk, Phrase
 from vlm_ros.grounding.clauses import Condition, read_attributes, read_condition
 from vlm_ros.grounding.meaning import Kind, Question
 from vlm_ros.grounding.things import (
@@ -21,7 +22,6 @@ from vlm_ros.grounding.things import (
     UNSEEN,
 )
 from vlm_ros.grounding.wording import Core, EYES, SEE
-from vlm_ros.phrases import noun_phrases, Phrase
 
 MAX_NAME_WORDS = 3
 """A longer name that no article introduces is no name but something that was not understood."""
@@ -223,7 +223,7 @@ def open_question(core: Core) -> Question:
 def _granted(text: str) -> tuple[Thing, ...]:
     phrases: list[Phrase] = []
     granted = False
-    for phrase in noun_phrases(text):
+    for phrase in chunk(text):
         owned = phrase.determiner == "'s"
         granted = granted if owned else _is_granted(phrase, text)  # a man's hat, the man's hat
         if granted:

@@ -142,7 +142,7 @@ _FORMS = (
         count,
     ),
     _form(
-        rf'where (?:(?:can|could|do|did|would|should) {EYES} {SEE}|is|are|was|were)'
+        rf'where (?:exactly )?(?:(?:can|could|do|did|would|should) {EYES} {SEE}|is|are|was|were)'
         r' (?P<rest>.+?)(?: (?:located|situated|positioned|placed|visible|exactly|to be found))*',
         location,
     ),

@@ -77,7 +77,8 @@ def disregards_image(text: str, plain: str) -> bool:
         text: As it was written: marks such as `SYSTEM:` count.
         plain: As `wording.plain_text` makes it.
     """
-    return _ORDERS.search(plain) is not None or _ROLES.search(text) is not None
+    words = plain.replace(' ,', '')
+    return _ORDERS.search(words) is not None or _ROLES.search(text) is not None
 
 
 def is_unseen(text: str, plain: str, core: str) -> bool:

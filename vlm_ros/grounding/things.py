@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from vlm_ros import lexicon
-from vlm_ros.phrases import noun_phrases, Phrase
+from vlm_ros.chunker import chunk, Phrase
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_things(text: str) -> Things | None:
     things: list[Thing] = []
     either = False
     end = 0
-    for phrase in noun_phrases(text):
+    for phrase in chunk(text):
         lead = text[end : phrase.start].split()
         end = phrase.end
         if things and lead == ['of']:
@@ -236,7 +236,7 @@ def _bounds(lead: Sequence[str], plural: bool) -> tuple[int, int | None] | None:
 
 def split_subject(text: str) -> tuple[Things, str] | None:
     """Split a text into the things at its beginning and the rest."""
-    ends = [phrase.end for phrase in noun_phrases(text)]
+    ends = [phrase.end for phrase in chunk(text)]
     for end in reversed(ends[:8]):
         things = read_things(text[:end])
         if things is not None:

@@ -14,11 +14,12 @@ _IS_BEFORE = frozenset(
     'what where who there it that this here how he she when why which everything something'.split()
 )
 _WRITTEN_OUT = {"'re": 'are', "'m": 'am', "'ve": 'have', "'ll": 'will', "'d": 'would'}
-_BODIES = (
+_MEANT = (
     (re.compile(r'\b(?:anyone|anybody|someone|somebody)(?: else)?\b'), 'a person'),
     (re.compile(r'\b(?:nobody|no one|no-one)(?: else)?\b'), 'no person'),
     (re.compile(r'\b(?:everyone|everybody)(?: else)?\b'), 'the people'),
     (re.compile(r'\b(?:anything|something)(?: else)?\b'), 'a thing'),
+    (re.compile(r'(?<=\bwearing )glasses\b'), 'eyeglasses'),
     (re.compile(r'\bnothing(?: else)?\b'), 'no thing'),
 )
 
@@ -44,7 +45,7 @@ def plain_text(text: str) -> str:
         else:
             written.append(_WRITTEN_OUT.get(token.word, token.word))
     plain = ' '.join(written)
-    for pattern, replacement in _BODIES:
+    for pattern, replacement in _MEANT:
         plain = pattern.sub(replacement, plain)
     return plain
 
