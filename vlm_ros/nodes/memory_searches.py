@@ -10,7 +10,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from vlm_ros.boxes import FloatArray
-from vlm_ros.data.scene_memory import Match, Search
+from vlm_ros.data.scene_memory import Match, SceneMemory, Search
 from vlm_ros.errors import InputError, ModelError, VlmRosError
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.asked_node import SERVICE_QOS
@@ -107,9 +107,12 @@ class Searches:
         vector = await self._wait(
             self._node.worker.submit(lambda: self._place(text, ticket), ticket), ticket
         )
-        return await self._wait(
-            self._keeper.submit(lambda memory: memory.search(vector, search)), ticket
-        )
+
+        def find(memory: SceneMemory) -> list[Match]:
+            ticket.check()  # behind a slow disk many may have given up
+            return memory.search(vector, search)
+
+        return await self._wait(self._keeper.submit(find), ticket)
 
     async def _wait(self, future: 'Future[T]', ticket: Ticket) -> T:
         pending = Pending(self._node, future, ticket)
