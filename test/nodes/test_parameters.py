@@ -14,6 +14,8 @@ from vlm_ros.errors import BackendError, InputError
 from vlm_ros.nodes.captioner import CaptionerParameters
 from vlm_ros.nodes.detector import DetectorNode, DetectorParameters
 from vlm_ros.nodes.image_source import ImageSourceParameters
+from vlm_ros.nodes.memory import MemoryParameters
+from vlm_ros.nodes.monitor import MonitorParameters
 from vlm_ros.nodes.overlay import OverlayParameters
 from vlm_ros.nodes.perception import NODES, PerceptionNode, PerceptionParameters
 from vlm_ros.nodes.query import QueryParameters
@@ -27,6 +29,8 @@ PARAMETERS = {
     'captioner': CaptionerParameters,
     'query': QueryParameters,
     'overlay': OverlayParameters,
+    'memory': MemoryParameters,
+    'monitor': MonitorParameters,
 }
 
 
