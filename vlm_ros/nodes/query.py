@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from vlm_ros import inflection
+from vlm_ros.grounding.frames import MAX_FRAMES
 from vlm_ros.nodes.asked_node import AskedNode, AskedParameters, warm_up_detector
-from vlm_ros.nodes.image_feed import Frame
+from vlm_ros.nodes.parameters import parameter
 from vlm_ros.nodes.pending import on_a_thread, Pending
 from vlm_ros.nodes.process import run
 from vlm_ros.nodes.query_services.answers import AnswerServices
@@ -13,6 +14,7 @@ from vlm_ros.nodes.query_services.detections import DetectionServices
 from vlm_ros.nodes.query_services.exemplars import ExemplarServices
 from vlm_ros.nodes.query_services.references import ReferenceServices
 from vlm_ros.nodes.query_services.statements import StatementServices
+from vlm_ros.nodes.recent_frames import RecentFrames
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.tasks import Model, Ticket
 
@@ -23,6 +25,20 @@ ASKED = ('detect', 'ground', 'caption', 'answer', 'match_regions')
 @dataclass(frozen=True)
 class QueryParameters(AskedParameters):
     """Parameters of the `query` node."""
+
+    window_s: float = parameter(
+        10.0,
+        'How far back questions about the last few seconds may reach.',
+        bounds=(0.1, 3600.0),
+        read_only=True,
+    )
+    window_frames: int = parameter(
+        8,
+        'How many frames of a camera are kept for them; one takes 6 MB at 1080p, and as much '
+        'again once it was looked at.',
+        bounds=(1, MAX_FRAMES - 1),
+        read_only=True,
+    )
 
 
 class QueryNode(AskedNode[QueryParameters]):
@@ -54,7 +70,11 @@ class QueryNode(AskedNode[QueryParameters]):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('query', QueryParameters, shared, ASKED)
-        self._answers = AnswerServices(self)
+        values = self.settings.values
+        self._recent = {
+            camera: RecentFrames(values.window_frames, values.window_s) for camera in self.feeds
+        }
+        self._answers = AnswerServices(self, self._recent)
         StatementServices(self)
         DetectionServices(self)
         CaptionServices(self)
@@ -78,18 +98,15 @@ class QueryNode(AskedNode[QueryParameters]):
 
     async def activate(self) -> None:
         """Answer from now on."""
-        for feed in self.feeds.values():
-            feed.add_listener(_keep)
+        for camera, feed in self.feeds.items():
+            feed.add_listener(self._recent[camera].add)
 
     async def deactivate(self) -> None:
         """Answer no more, not even what waits."""
-        for feed in self.feeds.values():
-            feed.remove_listener(_keep)
+        for camera, feed in self.feeds.items():
+            feed.remove_listener(self._recent[camera].add)
+            self._recent[camera].clear()
         self.requests.cancel('the node was deactivated')
-
-
-def _keep(frame: Frame) -> None:
-    """Nothing: the feed itself keeps the newest frame, as long as somebody listens."""
 
 
 def main(args: list[str] | None = None) -> int:

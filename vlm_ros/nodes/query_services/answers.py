@@ -1,23 +1,38 @@
 """`answer_question` and the action `answer`: questions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+import math
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 
+from vlm_ros.errors import InputError
 from vlm_ros.grounded import GroundedAnswerer
+from vlm_ros.grounding.questions import parse
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.asked_node import AskedNode, boxes, in_view, Response, SERVICE_QOS
 from vlm_ros.nodes.image_feed import View
 from vlm_ros.nodes.looking import Look
 from vlm_ros.nodes.pending import Pending
+from vlm_ros.nodes.recent_frames import reach_s, RecentFrames
+from vlm_ros.nodes.requests import is_given
+from vlm_ros.phrases import check_text
 from vlm_ros.results import Answer, Status
-from vlm_ros.tasks import Model, QuestionAnswerer, Ticket
+from vlm_ros.tasks import (
+    Image,
+    Model,
+    PhraseGrounder,
+    QuestionAnswerer,
+    RegionMatcher,
+    StatementVerifier,
+    Ticket,
+)
 from vlm_ros_interfaces.action import AnswerQuestion as AnswerQuestionAction
 from vlm_ros_interfaces.srv import AnswerQuestion
 
-TASKS = ('detect', 'answer')
+TASKS = ('detect', 'ground', 'answer', 'verify')
 ANSWERED = (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE, Status.NOTHING_FOUND)
 """The statuses of work that was done; the action succeeds with these."""
 _RESULT_TIMEOUT_S = 10
@@ -29,10 +44,12 @@ class AnswerServices:
 
     Args:
         node: Offers them.
+        recent: The last frames of each camera, for questions about the last few seconds.
     """
 
-    def __init__(self, node: AskedNode[Any]) -> None:
+    def __init__(self, node: AskedNode[Any], recent: Mapping[str, RecentFrames]) -> None:
         self._node = node
+        self._recent = recent
         self._goals: dict[bytes, Pending[Look[Answer]]] = {}
         node.offer(AnswerQuestion, 'answer_question', self._on_answer_question)
         self._action: ActionServer | None = ActionServer(
@@ -109,14 +126,62 @@ class AnswerServices:
     def _answer(
         self, request: AnswerQuestion.Request | AnswerQuestionAction.Goal
     ) -> Callable[[Model, View, Ticket], Answer]:
-        return lambda model, view, ticket: grounded(self._node, model).answer(
-            view.image,
-            request.question,
-            choices=tuple(request.choices),
-            region_xyxy=in_view(conversions.msg_to_region(request.roi), view),
-            require_evidence=request.require_evidence,
-            ticket=ticket,
-        )
+        def work(model: Model, view: View, ticket: Ticket) -> Answer:
+            window_s = _window_s(request)
+            earlier, reached_s = self._earlier(request, model, view, window_s)
+            told = grounded(self._node, model).answer_frames(
+                [*earlier, view.image],
+                request.question,
+                choices=tuple(request.choices),
+                region_xyxy=in_view(conversions.msg_to_region(request.roi), view),
+                require_evidence=request.require_evidence,
+                ticket=ticket,
+            )
+            if not window_s:
+                return told
+            count = f'{len(earlier) + 1} frame' + 's' * bool(earlier)
+            looked = f'looked at {count} of the last {reached_s:.1f} s'
+            message = f'{told.message}; {looked}' if told.message else looked
+            return replace(told, message=message)
+
+        return work
+
+    def _earlier(
+        self,
+        request: AnswerQuestion.Request | AnswerQuestionAction.Goal,
+        model: Model,
+        view: View,
+        window_s: float,
+    ) -> tuple[list[Image], float]:
+        """Return the images of a window before the newest, and how many seconds they reach back.
+
+        Raises:
+            InputError: The window is longer than frames are kept, or the image is a given one.
+            ImageError: A frame cannot be read as an image.
+        """
+        if not window_s:
+            return [], 0.0
+        if is_given(request.image):
+            raise InputError(
+                f'the last {window_s:g} s are asked about, but the request brings its own image; '
+                'leave out the one or the other'
+            )
+        camera = self._node.requests.camera_of(request)
+        recent, newest = self._recent[camera], self._node.feeds[camera].newest
+        recent.check(window_s)
+        if newest is None:
+            return [], 0.0
+        enough_px = getattr(model, 'enough_px', None) if self._node.needed(*TASKS) else None
+        frames = recent.before(newest, window_s)
+        images = [frame.view(enough_px).image for frame in frames]
+        kept = [
+            (frame, image)
+            for frame, image in zip(frames, images, strict=True)
+            # A region and boxes mean nothing in a picture of another size.
+            if image is not view.image and image.shape == view.image.shape
+        ]
+        reached_s = reach_s(kept[0][0], newest) if kept else 0.0
+        return [image for _, image in kept], reached_s
 
     def _fill(self, seen: Look[Answer], response: Response) -> Response:
         if seen.result is not None:
@@ -128,7 +193,27 @@ class AnswerServices:
 
 def grounded(node: AskedNode[Any], model: Model) -> GroundedAnswerer:
     """Return what answers with a model that can detect, answer, or both, and a lent detector."""
-    return GroundedAnswerer(
-        node.detector_for(model),
-        model if isinstance(model, QuestionAnswerer) else None,
-    )
+    detector = node.detector_for(model)
+    if detector is None and isinstance(model, PhraseGrounder):
+        return GroundedAnswerer(model, **_other_tasks(model))
+    return GroundedAnswerer(detector, **_other_tasks(model))
+
+
+def _other_tasks(model: Model) -> dict[str, Any]:
+    return {
+        'answerer': model if isinstance(model, QuestionAnswerer) else None,
+        'matcher': model if isinstance(model, RegionMatcher) else None,
+        'verifier': model if isinstance(model, StatementVerifier) else None,
+    }
+
+
+def _window_s(request: AnswerQuestion.Request | AnswerQuestionAction.Goal) -> float:
+    """Return how far back a request asks to look, in seconds; 0 for the newest image alone.
+
+    Raises:
+        InputError: It is no number of seconds, or the question cannot be read.
+    """
+    if not 0.0 <= request.window_s < math.inf:
+        raise InputError(f'window_s must be 0 or more seconds, got {request.window_s:g}')
+    check_text(request.question, 'question')
+    return float(request.window_s) or parse(request.question).window_s
