@@ -91,6 +91,7 @@ def start():
         ('/vlm_ros/perception', '/robot', ()),
         ('/vlm_ros/perception', '/with/cameras', ('front', 'rear')),
         ('/vlm_ros/image_source', '/source', ()),
+        ('/vlm_ros/monitor', '/watch', ()),
     ],
 )
 def test_the_policy_is_what_the_nodes_use(start, enclave, namespace, cameras):
@@ -112,6 +113,7 @@ def test_the_policy_is_what_the_nodes_use(start, enclave, namespace, cameras):
         names,
         *('-r', f'__ns:={namespace}', '-p', 'backend:=fake', '-p', 'use_sim_time:=true'),
         *('-p', f"cameras:='{', '.join(cameras)}'"),
+        *('-p', "statements:='door_open: the door is open'"),
     )
     seen = set()
 
