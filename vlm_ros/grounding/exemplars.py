@@ -12,7 +12,7 @@ import numpy as np
 
 from vlm_ros import boxes
 from vlm_ros.boxes import FloatArray
-from vlm_ros.phrases import Vocabulary
+from vlm_ros.phrases import MAX_NAMES, Vocabulary
 from vlm_ros.results import Detections
 from vlm_ros.tasks import BatchDetector, Detector, ExemplarDetector, Image, Ticket
 
@@ -198,12 +198,17 @@ def merge(named: Detections, alike: Detections, unrecognized: tuple[str, ...]) -
     )
 
 
-def extended(vocabulary: Sequence[str], exemplars: Sequence[Exemplar]) -> tuple[str, ...]:
-    """Return names with those of the pictures behind them, each once whatever its case."""
-    names = {name.casefold(): name for name in vocabulary}
-    for exemplar in exemplars:
-        names.setdefault(exemplar.name.casefold(), exemplar.name)
-    return tuple(names.values())
+def extended(names: Sequence[str], exemplars: Sequence[Exemplar]) -> Vocabulary:
+    """Return a vocabulary of names and, behind them, of pictures, as far as there is room.
+
+    Raises:
+        VocabularyError: The names make no vocabulary.
+    """
+    own = Vocabulary(tuple(names))
+    added = {exemplar.name.casefold(): exemplar.name for exemplar in exemplars}
+    for name in own.names:
+        added.pop(name.casefold(), None)
+    return Vocabulary((own.names + tuple(added.values()))[:MAX_NAMES]) if added else own
 
 
 def _stretched(values: FloatArray, bar: float, wanted: float) -> FloatArray:

@@ -2,31 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 import threading
 
 from rclpy.clock import Clock, ClockType
 
+from vlm_ros.data.pictures import KeptPicture
 from vlm_ros.errors import VlmRosError
+from vlm_ros.grounding.exemplars import extended, with_exemplars
 from vlm_ros.health import Report, StreamLimits
 from vlm_ros.nodes.detector_camera import DetectorCamera
+from vlm_ros.nodes.gallery import GalleryParameters, NodeGallery
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.looking import Look, source_of, view_for, WARM_UP_IMAGE
 from vlm_ros.nodes.model_node import ModelNode, ModelNodeParameters
 from vlm_ros.nodes.parameters import parameter
+from vlm_ros.nodes.pending import on_a_thread, Pending
 from vlm_ros.nodes.process import run
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections, Provenance, Status
 from vlm_ros.runtime import batching
 from vlm_ros.runtime.turns import Consumer
-from vlm_ros.tasks import Detector, Model, Ticket
+from vlm_ros.tasks import Detector, ExemplarDetector, Model, Ticket
 from vlm_ros_interfaces.srv import SetVocabulary
 
 _HEARTBEAT_S = 1.0
 
 
 @dataclass(frozen=True)
-class DetectorParameters(ModelNodeParameters):
+class DetectorParameters(GalleryParameters, ModelNodeParameters):
     """Parameters of the `detector` node."""
 
     vocabulary: tuple[str, ...] = parameter(
@@ -69,6 +74,7 @@ class _Job:
     camera: DetectorCamera
     frame: Frame
     vocabulary: Vocabulary
+    exemplars: tuple[KeptPicture, ...]
     period: int
 
     @property
@@ -105,6 +111,8 @@ class DetectorNode(ModelNode[DetectorParameters]):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('detector', DetectorParameters, shared, ('detect',), self._on_parameters)
+        self.gallery = NodeGallery(self.get_logger(), self.settings)
+        self._exemplars: tuple[KeptPicture, ...] = ()
         self._cameras = [DetectorCamera(self, name, feed) for name, feed in self.feeds.items()]
         self._on_parameters(self.settings.values)
         self.create_service(SetVocabulary, 'set_vocabulary', self._on_set_vocabulary)
@@ -120,8 +128,14 @@ class DetectorNode(ModelNode[DetectorParameters]):
         if isinstance(model, Detector):
             model.detect(WARM_UP_IMAGE, self._cameras[0].vocabulary)
 
+    async def configure(self) -> None:
+        """Load the model, and the pictures, which the executor would wait for otherwise."""
+        await super().configure()
+        await Pending(self, on_a_thread(self.gallery.pictures), Ticket()).result()
+
     async def activate(self) -> None:
         """Look at images from now on."""
+        self._take_exemplars()
         self._period += 1
         for camera in self._cameras:
             camera.start(self._on_frame)
@@ -146,7 +160,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
         return f'{self.get_fully_qualified_name()} {camera.name}'
 
     def _on_frame(self, camera: DetectorCamera, frame: Frame) -> None:
-        job = _Job(camera, frame, camera.vocabulary, self._period)
+        job = _Job(camera, frame, camera.vocabulary, camera.exemplars, self._period)
         camera.meter.drop(int(self.worker.offer(self._stream(camera), job, self._consumer)))
 
     def _look(self, jobs: Sequence[_Job], ticket: Ticket) -> list[tuple[_Job, Look[Detections]]]:
@@ -164,6 +178,8 @@ class DetectorNode(ModelNode[DetectorParameters]):
             [jobs[number].vocabulary for number in views],
             score_threshold=self.settings.values.score_threshold or None,
             ticket=ticket,
+            # Of each only what its vocabulary names is looked for.
+            show=partial(with_exemplars, exemplars=jobs[-1].exemplars),
         )
         for (number, view), outcome in zip(views.items(), outcomes, strict=True):
             provenance = replace(
@@ -195,6 +211,8 @@ class DetectorNode(ModelNode[DetectorParameters]):
 
     def _on_heartbeat(self) -> None:
         """Say once a second why there is nothing, so that silence never reads as an empty room."""
+        if self.is_active:
+            self._take_exemplars()
         for camera in self._cameras:
             if not self.is_active:
                 camera.publish_status(Status.FAILED, self.why_not_active())
@@ -206,10 +224,21 @@ class DetectorNode(ModelNode[DetectorParameters]):
             else:
                 camera.heartbeat(self.settings.values.max_image_age_s)
 
+    def _take_exemplars(self) -> None:
+        """Look for what the gallery shows by now, where the model can."""
+        try:
+            can = isinstance(self.worker.model, ExemplarDetector)
+        except VlmRosError:
+            return  # there is none at the moment
+        exemplars = self.gallery.pictures() if can else ()
+        if exemplars != self._exemplars:
+            self._exemplars = exemplars
+            self._on_parameters(self.settings.values)
+
     def _on_parameters(self, values: DetectorParameters) -> None:
         for camera in self._cameras:
             camera.max_rate_hz = values.max_rate_hz
-            camera.use(values.vocabulary, values.score_threshold)
+            camera.use(values.vocabulary, values.score_threshold, self._exemplars)
 
     def _on_set_vocabulary(
         self, request: SetVocabulary.Request, response: SetVocabulary.Response
@@ -217,7 +246,8 @@ class DetectorNode(ModelNode[DetectorParameters]):
         result = self.settings.set(vocabulary=list(request.vocabulary))
         response.success = result.successful
         response.message = result.reason
-        response.vocabulary_id = Vocabulary(self.settings.values.vocabulary).vocabulary_id
+        vocabulary = extended(self.settings.values.vocabulary, self._exemplars)
+        response.vocabulary_id = vocabulary.vocabulary_id
         return response
 
 

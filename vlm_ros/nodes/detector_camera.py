@@ -8,6 +8,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from vlm_ros.data.pictures import KeptPicture
+from vlm_ros.grounding.exemplars import extended
 from vlm_ros.health import StreamMeter
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.cameras import topic_of
@@ -44,6 +46,10 @@ class DetectorCamera:
         node: The detector.
         name: The camera's name; empty for the only one.
         feed: Its images.
+
+    Attributes:
+        vocabulary: The names to look for.
+        exemplars: The pictures to look for, whose names are among them.
     """
 
     def __init__(self, node: Node, name: str, feed: ImageFeed) -> None:
@@ -55,6 +61,7 @@ class DetectorCamera:
         self._rate_limit = RateLimit()
         self._node_names: tuple[str, ...] = ()
         self._threshold = 0.0
+        self.exemplars: tuple[KeptPicture, ...] = ()
         self._own: Parameters[OwnVocabulary] | None = None
         self._looked_since_heartbeat = False
         self._handed_over: Frame | None = None
@@ -76,14 +83,20 @@ class DetectorCamera:
                 SetVocabulary, topic_of(name, 'set_vocabulary'), self._on_set_vocabulary
             )
 
-    def use(self, node_names: tuple[str, ...], threshold: float) -> None:
+    def use(
+        self,
+        node_names: tuple[str, ...],
+        threshold: float,
+        exemplars: tuple[KeptPicture, ...] = (),
+    ) -> None:
         """Look for these names, unless the camera has its own, and announce it.
 
         Args:
             node_names: The vocabulary of the node.
             threshold: The score threshold that is announced with it, in [0, 1].
+            exemplars: Pictures, whose names are looked for, too.
         """
-        self._node_names, self._threshold = node_names, threshold
+        self._node_names, self._threshold, self.exemplars = node_names, threshold, exemplars
         self._announce()
 
     def start(self, on_frame: Callable[['DetectorCamera', Frame], None]) -> None:
@@ -189,7 +202,7 @@ class DetectorCamera:
 
     def _announce(self) -> None:
         own = self._own.values.vocabulary if self._own is not None else ()
-        self.vocabulary = Vocabulary(own or self._node_names)
+        self.vocabulary = extended(own or self._node_names, self.exemplars)
         self._labels.publish(
             conversions.vocabulary_to_msg(
                 self.vocabulary, self._threshold, self._node.get_clock().now().to_msg()

@@ -1,6 +1,6 @@
 """Detection in several images at once, where the model gains by it and memory allows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 import time
@@ -36,6 +36,7 @@ def detect(
     *,
     score_threshold: float | None,
     ticket: Ticket,
+    show: Callable[[Detector], Detector] = lambda detector: detector,
 ) -> list[Outcome]:
     """Detect in each image what its own vocabulary names; for a turn of the worker.
 
@@ -48,6 +49,7 @@ def detect(
         vocabularies: One an image.
         score_threshold: Leave out what scores less, in [0, 1]; None for the model's own.
         ticket: The callers' deadline and cancel.
+        show: Returns a detector that knows more than the model by itself.
 
     Returns:
         One outcome an image, in their order.
@@ -65,6 +67,7 @@ def detect(
             vocabularies=vocabularies[batch],
             score_threshold=score_threshold,
             ticket=ticket,
+            show=show,
         )
         try:
             outcomes += worker.call(look)
@@ -91,14 +94,15 @@ def _look(
     vocabularies: Sequence[Vocabulary],
     score_threshold: float | None,
     ticket: Ticket,
+    show: Callable[[Detector], Detector],
 ) -> list[Outcome]:
     started_s = time.perf_counter()
-    if len(images) > 1 and isinstance(model, BatchDetector):
-        found = model.detect_batch(
+    detector = show(_as_detector(model))
+    if len(images) > 1 and isinstance(detector, BatchDetector):
+        found = detector.detect_batch(
             images, vocabularies, score_threshold=score_threshold, ticket=ticket
         )
     else:
-        detector = _as_detector(model)
         found = [
             detector.detect(image, vocabulary, score_threshold=score_threshold, ticket=ticket)
             for image, vocabulary in zip(images, vocabularies, strict=True)
