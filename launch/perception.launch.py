@@ -20,8 +20,10 @@ TEXTS = {
     'model': "The backend's model id.",
     'device': 'auto, cpu, cuda, cuda:1 or mps.',
     'backend_options': "The backend's own options, as 'threads=1, verbose=true'.",
+    'detector': "What looks for what is asked about, where not the backend, as 'owl device=cuda'.",
     'fallback': "Backends to use while the first cannot be, as 'embedded threads=1, fake'.",
     'vocabulary': "Class names, as 'person, forklift'.",
+    'statements': "What to watch, as 'door_open: the door is open'; starts the monitor.",
 }
 ARGUMENTS = {
     'image': ('', "Camera topic; with cameras, one each: '/front/image_raw, /rear/image_raw'."),
@@ -35,6 +37,7 @@ ARGUMENTS = {
     'namespace': ('', 'Namespace of all nodes.'),
     'source': ('', 'Play this instead of a camera: photograph, folder, video, webcam index, URL.'),
     'overlay': ('true', 'Whether to publish images with the results drawn in.'),
+    'memory': ('false', 'Whether to remember what the cameras saw, for search_memory.'),
     'composed': ('true', 'Run all nodes in one process, with the weights loaded once.'),
     'respawn': ('false', 'Start a process again 2 s after it ended, instead of ending all.'),
     'use_sim_time': ('false', 'Take the time from /clock.'),
@@ -81,6 +84,10 @@ def _start_nodes(context: LaunchContext) -> list[Node]:
     names = ['detector', 'captioner', 'query']
     if is_true('overlay'):
         names.append('overlay')
+    if given['statements']:
+        names.append('monitor')
+    if is_true('memory'):
+        names.append('memory')
     if given['source']:
         names.append('image_source')
     executables = names
