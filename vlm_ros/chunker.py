@@ -115,6 +115,8 @@ def _role(
         return 'break'
     if word in lexicon.COLLECTIVES and following == 'of':
         return 'break'
+    if following == 'than' and run and word.endswith('er'):
+        return 'break'  # `the car redder than the bus`
     if word in lexicon.IMAGE_WORDS and not names_next and not run:
         previous = words[index - 1].word if index else ''
         about_image = previous in ('in', 'of', *lexicon.DEFINITES) and following != 'on'

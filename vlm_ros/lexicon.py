@@ -36,7 +36,9 @@ PREPOSITIONS = _words(
     ' during before after like as per via within next than except opposite atop amid past until'
     ' since close closer adjacent ahead away'
 )
-CONJUNCTIONS = _words('and or but nor plus while because if whether then so though although &')
+CONJUNCTIONS = _words(
+    'and or but nor plus while because if unless whether then so though although &'
+)
 PRONOUNS = _words(
     'i me you he him she it we us they them myself yourself himself herself itself ourselves'
     ' themselves mine yours hers ours theirs there here someone somebody anyone anybody everyone'
@@ -50,7 +52,7 @@ AUXILIARIES = _words(
 ADVERBS = _words(
     'very too quite rather really also just only even still already now then today currently'
     ' please never ever always often again together else yet almost least maybe perhaps once'
-    ' twice forward forwards backward backwards upstairs downstairs indoors outdoors somewhere'
+    ' twice forward forwards backward backwards upside upstairs downstairs indoors outdoors somewhere'
     ' anywhere well visible present etc ok okay hey hi hello yes sort kind'
 )
 POSITIONS = _words(

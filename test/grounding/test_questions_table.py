@@ -79,3 +79,9 @@ def test_table(text, meaning):
     assert shown(question) == meaning
     assert question.yes_no or question.kind is not Kind.EXISTENCE
     assert question.condition.unchecked or not question.condition.attributes
+
+
+@pytest.mark.parametrize(('text', 'meaning'), list(rows()))
+def test_table_does_not_mind_case_and_spaces(text, meaning):
+    assert shown(parse(text.upper())) == meaning
+    assert shown(parse(f' {text}\n'.replace(' ', '\t '))) == meaning

@@ -114,8 +114,11 @@ def read_condition(text: str) -> Condition:
         return Condition(unchecked=rest) if denied.empty else replace(denied, negated=True)
     if not rest or rest in ('there', 'here'):
         return Condition()
-    if (match := _PLACE.match(rest)) and (
-        place := place_named(match['words'].replace('-', ' ').split())
+    # `people are left`, `the answer is right` are about no place.
+    if (
+        (match := _PLACE.match(rest))
+        and rest not in ('left', 'right')
+        and (place := place_named(match['words'].replace('-', ' ').split()))
     ):
         return Condition(place=place)
     if match := _RELATION.match(rest):
@@ -140,7 +143,9 @@ def read_attributes(text: str) -> tuple[str, ...]:
         if not plain and not (shade in lexicon.SHADES and word in lexicon.COLOURS):
             return ()
         attributes.append(part)
-    return tuple(attributes)
+    # Of `black and white` neither holds alone.
+    colours = sum(attribute.split(' ')[-1] in lexicon.COLOURS for attribute in attributes)
+    return tuple(attributes) if colours < 2 else ()
 
 
 def _is_done(verb: str) -> bool:

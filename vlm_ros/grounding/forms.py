@@ -35,8 +35,18 @@ def existence(match: re.Match[str], in_view: bool) -> Question | None:
     (things, either), rest = split
     # To ask for the dog is not to take it for granted.
     things = tuple(replace(thing, presupposed=False, shorter='') for thing in things)
-    question = Question(Kind.EXISTENCE, things, either, read_condition(rest), yes_no=True)
+    condition = read_condition(rest)
+    if _JOINED.match(rest) or (condition.negated and _SCOPED.search(condition.unchecked)):
+        return None
+    question = Question(Kind.EXISTENCE, things, either, condition, yes_no=True)
     return _denied(question, match.groupdict().get('not'))
+
+
+# `a dog and is it black`, `no dog but a cat`: more is said than of the things before it.
+_JOINED = re.compile(r'(?:and|but|or|nor|,)\b')
+# What turns the rest of a predicate round, or leaves open how much of it is denied.
+_DENYING = re.compile(r'\b(?:no|not|never|none|nor|neither|hardly|barely|but)\b')
+_SCOPED = re.compile(r'\b(?:and|but|all|both|every|each|only)\b|,')
 
 
 def _denied(question: Question, negation: str | None) -> Question | None:
@@ -92,7 +102,11 @@ _COUNT_TAIL = re.compile(
     rf'|(?:do|can|did|could|have|has) {EYES} {SEE}|(?:can|could) be seen|have been(?: seen)?'
     r'|there (?:are|is|were|have been))(?: |$)'
 )
-_OTHER_CLAUSE = re.compile(r'^(?:do|does|did|has|have|can|could|will|would|should|am|and how)\b')
+# `do you need`, `and where are they`, `more than cats`, `is the man holding up`.
+_OTHER_CLAUSE = re.compile(
+    r'^(?:do|does|did|has|have|can|could|will|would|should|am|and|but|or|more|fewer|less|than|the'
+    r'|this|that|my|your|his|her|its|our|their|an?)\b'
+)
 
 
 def count(match: re.Match[str], in_view: bool) -> Question | None:
@@ -174,11 +188,6 @@ def _subject(text: str, in_view: bool) -> tuple[tuple[Thing, ...], bool, str] | 
     (things, either), rest = split
     # Without words of a predicate, as in `is the door ajar`, one has gone into the name.
     return (things, either, rest) if rest or in_view else None
-
-
-# What turns the rest of a predicate round, or leaves open how much of it is denied.
-_DENYING = re.compile(r'\b(?:no|not|never|none|nor|neither|hardly|barely)\b')
-_SCOPED = re.compile(r'\b(?:and|all|both|every|each|only)\b')
 
 
 def _said_of(things: tuple[Thing, ...], either: bool, rest: str) -> Question | None:

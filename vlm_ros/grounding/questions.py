@@ -88,6 +88,7 @@ _GENERIC = (
     r'(?:all )?(?:the )?(?:different )?(?:(?:kinds?|types?) of )?(?:objects?|things?|items?)'
 )
 _ASPECT = r'(?P<aspect>colou?rs?|shapes?|sizes?|materials?)'
+_NOT_ALL = r'(?!all |every |each |both )'
 _MADE = r'(?: made (?:up )?(?:out )?(?:of|from|in|with))'
 _WHAT = rf'(?P<who>what|who|which)(?: else)?(?: {_GENERIC})?'
 # In order: the first that matches and whose reader finds its way decides.
@@ -180,7 +181,7 @@ _FORMS = (
         rf'(?: {EYES} (?:can )?{SEE}| is there| there is)?(?P<rest> .+)?',
         inventory,
     ),
-    _form(r'(?:is|are|was|were) (?:not )?(?P<rest>.+)', predication),
+    _form(rf'(?:is|are|was|were) (?:not {_NOT_ALL})?(?P<rest>.+)', predication),
     _form(r'(?:has|have) (?P<rest>.+ been(?: .+)?)', predication),
     _form(r'(?P<rest>.+ (?:is|are|was|were|has been|have been)(?: .+)?)', statement),
     _form(r'(?P<rest>.+)', names),

@@ -91,5 +91,5 @@ def is_unseen(text: str, plain: str, core: str) -> bool:
     """
     if _SHOWN.search(plain):
         return False
-    found = _SUM.match(text[:200]) or _TASKS.match(plain) or _UNSEEN.search(core)
+    found = _SUM.match(' '.join(text[:200].split())) or _TASKS.match(plain) or _UNSEEN.search(core)
     return found is not None
