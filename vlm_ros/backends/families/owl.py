@@ -23,7 +23,7 @@ from vlm_ros.backends.engine.detecting import BatchedDetector, check_fractions, 
 from vlm_ros.backends.engine.devices import choose_dtype
 from vlm_ros.backends.engine.export import run_in
 from vlm_ros.backends.engine.pixels import Pixels
-from vlm_ros.backends.engine.recent import Recent
+from vlm_ros.backends.engine.recent import Recent, RecentPictures
 from vlm_ros.boxes import class_wise_non_max_suppression, clip_xyxy, cxcywh_to_xyxy
 from vlm_ros.errors import BackendError, InputError
 from vlm_ros.phrases import Vocabulary
@@ -36,6 +36,8 @@ PROMPT = 'a photo of a {}'
 TEXT_BATCH = 32
 """Names in one pass of the text tower; the ticket is looked at between passes."""
 MAX_VOCABULARIES = 8
+MAX_PICTURES = 500
+"""Exemplars whose places are kept; a gallery has no more."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ class OwlBackend(BatchedDetector):
             dtype=choose_dtype(dtype, self.torch_device),
         )
         self._texts: Recent[Queries] = Recent(MAX_VOCABULARIES)
+        self._pictures: RecentPictures[torch.Tensor | None] = RecentPictures(MAX_PICTURES)
+        self._last: tuple[tuple[Image, ...], tuple[torch.Tensor, ...]] = (), ()
 
     def detect_batch(
         self,
@@ -163,24 +167,37 @@ class OwlBackend(BatchedDetector):
         score_threshold: float | None = None,
         ticket: Ticket | None = None,
     ) -> Detections:
-        """Find what looks like the exemplars, one-shot detection in the paper's words."""
+        """Find what looks like the exemplars, one-shot detection in the paper's words.
+
+        A name is `unrecognized` where nothing stands out in its exemplars.
+        """
         if not exemplars or len(exemplars) != len(names):
             raise InputError(f'{len(exemplars)} exemplars and {len(names)} names; give one each')
         threshold = self.likeness_threshold if score_threshold is None else score_threshold
         with self.at_work(ticket) as ticket:
-            places = []
-            for exemplar in exemplars:
-                places.append(self._query(exemplar))
+            places: dict[str, list[torch.Tensor]] = {}
+            for exemplar, name in zip(exemplars, names, strict=True):
+                own = self._pictures.get(exemplar, self._query)
+                places.setdefault(name, []).extend(() if own is None else (own,))
                 ticket.check()
-            looks = [output[0] for output in self._look([image])]
+            shown = {name: of_one for name, of_one in places.items() if of_one}
+            if not shown:
+                return Detections(unrecognized=tuple(places))
+            looks = self._look_again(image)
             ticket.check()
-            queries = Queries(torch.cat(places), tuple(names))
+            queries = Queries(
+                torch.cat([place for of_one in shown.values() for place in of_one]),
+                tuple(name for name, of_one in shown.items() for _ in of_one),
+                tuple(name for name in places if name not in shown),
+            )
             return self._found(image, queries, threshold, looks)
 
     def release_memory(self) -> None:
         """Forget the texts that were read, and hand freed blocks back to the device."""
         if not self._is_closed:
             self._texts.clear()
+            self._pictures.clear()
+            self._last = (), ()
         super().release_memory()
 
     def _encode(self, vocabulary: Vocabulary, ticket: Ticket) -> Queries:
@@ -215,20 +232,28 @@ class OwlBackend(BatchedDetector):
         return getattr(self._model, self._model.base_model_prefix)
 
     def _look(self, images: Sequence[Image]) -> tuple[torch.Tensor, ...]:
-        return self._vision(
+        seen = self._vision(
             self._pixels(images, device=self.torch_device, dtype=self.dtype).contiguous()
         )
+        self._last = tuple(images), seen
+        return seen
 
-    def _query(self, exemplar: Image) -> torch.Tensor:
-        """Return the place `(1, D)` of the thing that fills a picture."""
+    def _look_again(self, image: Image) -> Sequence[torch.Tensor]:
+        """Look at one image, which most likely was just looked at for names."""
+        images, seen = self._last
+        for index, other in enumerate(images):
+            if other is image and not image.flags.writeable:
+                return [output[index] for output in seen]
+        return [output[0] for output in self._look([image])]
+
+    def _query(self, exemplar: Image) -> torch.Tensor | None:
+        """Return the place `(1, D)` of the thing that fills a picture, None where nothing does."""
         pixels = self._pixels([exemplar], device=self.torch_device, dtype=self.dtype)
         features = self._model.image_embedder(pixels)[0]
         flat = features.flatten(1, 2)
         # By the box that fits the picture best and stands out most, as the library chooses it.
         chosen = self._model.embed_image_query(flat, features)[0]
-        if chosen is None:
-            raise InputError('an exemplar shows nothing that stands out; cut it out more closely')
-        return _unit(chosen.reshape(1, -1))
+        return None if chosen is None else _unit(chosen.reshape(1, -1))
 
     def _found(
         self, image: Image, queries: Queries, threshold: float, looks: Sequence[torch.Tensor]
@@ -241,9 +266,10 @@ class OwlBackend(BatchedDetector):
         scores, which = best.sigmoid().cpu().numpy(), indices.cpu().numpy()
         xyxy = cxcywh_to_xyxy(boxes.float().cpu().numpy())
         kept = np.flatnonzero(scores >= threshold)
+        kinds = np.unique(queries.names, return_inverse=True)[1][which]
         kept = kept[
             class_wise_non_max_suppression(
-                xyxy[kept], scores[kept], which[kept], self._iou_threshold
+                xyxy[kept], scores[kept], kinds[kept], self._iou_threshold
             )
         ]
         height, width = image.shape[:2]
