@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 import re
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from vlm_ros.tasks import Detector, Image, QuestionAnswerer, Ticket
 FOUND_IOU = 0.5
 """From this overlap on the right thing was pointed at, as usual for referring expressions."""
 TRUTHS = {Truth.TRUE: 'yes', Truth.FALSE: 'no', Truth.UNKNOWN: ''}
-ANYTHING = 0.02
+ANYTHING = 0.05
 """Score down to which a guess takes whatever looks most like the thing."""
 
 
@@ -72,6 +72,53 @@ class Unguarded:
             text = f'Is it true that {query.text.rstrip(".")}?'
             return _from_answer(self._answerer.answer(image, text, choices=('yes', 'no')))
         return _from_answer(self._answerer.answer(image, query.text))
+
+
+class Remembering:
+    """A detector that looks at each scene once, for all the names of a set together.
+
+    What one name finds does not depend on the others in any backend with a vocabulary, so it only
+    saves the time of looking again for every query and everybody who is asked.
+
+    Args:
+        detector: Looks.
+        sets: Names that come together.
+    """
+
+    def __init__(self, detector: Detector, sets: Sequence[Sequence[str]]) -> None:
+        self._detector = detector
+        self._vocabularies = [Vocabulary(tuple(dict.fromkeys(names))) for names in sets]
+        self._seen: dict[tuple[int, str], tuple[Image, Detections]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._detector, name)
+
+    def detect(
+        self,
+        image: Image,
+        vocabulary: Vocabulary,
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Detections:
+        """Find what the vocabulary names."""
+        known = [v for v in self._vocabularies if set(v.names).issuperset(vocabulary.names)]
+        if not known:
+            return self._detector.detect(
+                image, vocabulary, score_threshold=score_threshold, ticket=ticket
+            )
+        key = id(image), known[0].vocabulary_id
+        if key not in self._seen:  # the image is kept, so that its id stays its own
+            found = self._detector.detect(image, known[0], score_threshold=ANYTHING)
+            self._seen[key] = image, found
+        found = self._seen[key][1]
+        if score_threshold is None:
+            score_threshold = getattr(self._detector, 'score_threshold', 0.5)
+        wanted = np.isin(np.array(found.labels, object), vocabulary.names)
+        return replace(
+            found[wanted & (found.scores >= score_threshold)],
+            unrecognized=tuple(n for n in vocabulary.names if n in found.unrecognized),
+        )
 
 
 class Guess:

@@ -10,15 +10,15 @@ import math
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks._answering import Guarded, judged, Reply
+from benchmarks._answering import Guarded, judged, Remembering, Reply
+from benchmarks._cutouts import BOXED, NAMED
 from benchmarks._questions import Query
 from benchmarks._scenes import Scene
-from benchmarks._scoring import calibration_error, Outcome
+from benchmarks._scoring import calibration_error
 from vlm_ros import backends
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.grounding.calibration import Curve, FITTED
 from vlm_ros.grounding.questions import parse
-from vlm_ros.tasks import Detector
 
 FEWEST = 40
 """From fewer answers no curve is fitted."""
@@ -35,8 +35,8 @@ def calibrate(shown: Callable[[bool], Shown]) -> None:
     Args:
         shown: Yields the queries for fitting for True, those of the test for False.
     """
-    detector = backends.load(BACKEND)
-    assert isinstance(detector, Detector)
+    sets = [[recipe.name for recipe in recipes] for recipes in (BOXED, NAMED)]
+    detector = Remembering(backends.load(BACKEND), sets)
     guarded = Guarded(GroundedAnswerer(detector))
     curves = dict(fitted(answers(guarded, shown(True))))
     print('FITTED: Curves = {')

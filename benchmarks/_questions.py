@@ -1,8 +1,9 @@
 """Questions, statements and expressions about a scene, each with its true answer.
 
 Only what nobody would dispute is asked: a thing is left of another where neither reaches the
-other's columns, larger where it has at least 1.8 times the area, and has a colour where it was
-painted or where it is plain, as a lemon's.
+other's columns, above another where neither reaches the other's rows and they share columns (else
+the higher may only be farther away), larger where it has at least 1.8 times the area, and has a
+colour where it was painted or where it is plain, as a lemon's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -183,7 +184,8 @@ class Asker:
             for second in self._alone:
                 if first.name < second.name:
                     for axis, relations in ((0, ('left of', 'right of')), (1, ('above', 'below'))):
-                        if gaps((first, second), axis):
+                        # In a row there is left and right, in a column above and below.
+                        if gaps((first, second), axis) and not (axis and gaps((first, second), 0)):
                             before = first.xyxy[axis] < second.xyxy[axis]
                             yield first, second, relations[0 if before else 1]
 

@@ -12,12 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import math
 import os
-import time
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._answering import Asked, Blind, Guarded, Guess, judged, Reply, Unguarded
+from benchmarks._answering import (
+    Asked,
+    Blind,
+    Guarded,
+    Guess,
+    judged,
+    Remembering,
+    Reply,
+    Unguarded,
+)
 from benchmarks._cutouts import BOXED, Cutout, cutouts, NAMED
 from benchmarks._questions import (
     ABSENT,
@@ -82,9 +90,7 @@ def figures(arguments: argparse.Namespace) -> Iterator[Figure]:
     for contender in contenders(arguments):
         for group, asked in sets.items():
             chosen = [(s, q) for s, q in asked if arguments.only in ('', q.type)]
-            started = time.perf_counter()
             on = [ask(contender.guarded, scene, query) for scene, query in chosen]
-            taken_s = (time.perf_counter() - started) / max(1, len(on))
             off = [ask(contender.unguarded, scene, query) for scene, query in chosen]
             outcomes = [outcome for outcome, _ in on], [outcome for outcome, _ in off]
             if not arguments.json:
@@ -95,7 +101,6 @@ def figures(arguments: argparse.Namespace) -> Iterator[Figure]:
             prefix = f'grounded_qa.{contender.name}' + ('' if group == 'boxed' else f'.{group}')
             aimed = contender.name == 'embedded' and group == 'boxed'
             yield from scored(prefix, *outcomes, setting, aimed)
-            yield Figure(f'{prefix}.time', taken_s * 1e3, 'ms/query', setting)
     if not arguments.no_cost and not arguments.only:
         from benchmarks._guard_cost import guard_cost
 
@@ -104,18 +109,22 @@ def figures(arguments: argparse.Namespace) -> Iterator[Figure]:
 
 def contenders(arguments: argparse.Namespace) -> Iterator[Contender]:
     """Make them one after the other."""
-    detector = backends.load('embedded')
-    assert isinstance(detector, Detector)
+    detector = remembering(backends.load('embedded'))
     guarded = Guarded(GroundedAnswerer(detector))
     yield Contender('embedded', guarded, Guess(detector))
     blind = Blind()
     yield Contender('blind', Guarded(GroundedAnswerer(detector, blind)), Unguarded(blind))
     if arguments.backend:
         model = backends.load(arguments.backend, model=arguments.model, device=arguments.device)
-        looks = model if isinstance(model, Detector) else detector
+        looks = remembering(model) if isinstance(model, Detector) else detector
         yield Contender(
             arguments.backend, Guarded(GroundedAnswerer(looks, model)), Unguarded(model)
         )
+
+
+def remembering(detector: Detector) -> Remembering:
+    """Let a detector look once at each scene."""
+    return Remembering(detector, [[recipe.name for recipe in set_] for set_ in (BOXED, NAMED)])
 
 
 def shown(group: str, limit: int, *, fit: bool) -> list[tuple[Scene, Query]]:
