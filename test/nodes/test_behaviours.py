@@ -1,6 +1,7 @@
 """The leaves, ticked against real nodes and against a server that answers as told."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 from py_trees.blackboard import Blackboard
@@ -12,7 +13,7 @@ import pytest
 
 from vlm_ros.behaviours import AskVlm, CheckStatement, FindObject, Policy, WaitForObject
 from vlm_ros.behaviours.mapping import KINDS
-from vlm_ros.client import VlmClient
+from vlm_ros.client import Outcome, VlmClient
 from vlm_ros.errors import InputError
 from vlm_ros.nodes.query import QueryNode
 from vlm_ros.results import Status
@@ -279,3 +280,42 @@ def test_the_server_of_these_tests_says_what_it_is_told(told):
     say(told, Status.OK, verdict=1)
     assert told.client.verify('it is so').result.truth == 1
     assert OK.code == ResultStatus.OK
+
+
+def test_the_table_of_the_documents_is_true():
+    text = (Path(__file__).parents[2] / 'docs' / 'behaviours.md').read_text('utf-8')
+    section = text.partition('| status | `AskVlm`')[2].partition('\n\n')[0]
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in section.split('\n')]
+    assert [row[0] for row in rows[2:]] == [status.name for status in Status]
+    for word, policies in (
+        ('unknown', {'unknown': Policy.RUNNING}),
+        ('blind', {'blind': Policy.RUNNING}),
+        ('absent', {'absent': Policy.RUNNING}),
+        ('', {}),
+    ):
+        running = {word, 'RUNNING'}
+        of_all = {name: policy for name, policy in policies.items() if name != 'absent'}
+        waiting = {'blind': Policy.FAILURE} | of_all
+        leaves = (
+            AskVlm('ask', None, 'why?', **of_all),
+            CheckStatement('check', None, 'it is so', **of_all),
+            FindObject('find', None, 'cup', **policies),
+            WaitForObject('wait', None, 'cup', **waiting),
+        )
+        for row in rows[3:]:
+            outcome = Outcome(None, Status[row[0]])
+            for cell, leaf in zip(row[1:], leaves, strict=True):
+                expected = RUNNING if cell in running else FAILURE
+                assert leaf._become(outcome) is expected, (leaf.name, row)
+
+
+def test_the_defaults_are_those_of_the_documents():
+    blind, unsure = Outcome(None, Status.NO_IMAGE), Outcome(None, Status.UNSURE)
+    for leaf in (
+        AskVlm('ask', None, 'why?'),
+        CheckStatement('check', None, 'it is so'),
+        FindObject('find', None, 'cup'),
+    ):
+        assert (leaf._become(blind), leaf._become(unsure)) == (FAILURE, FAILURE)
+    wait = WaitForObject('wait', None, 'cup')
+    assert (wait._become(blind), wait._become(unsure)) == (RUNNING, FAILURE)
