@@ -111,7 +111,16 @@ _BUILT_IN = {
     ),
     'embedded': _BuiltIn(
         'vlm_ros.backends.embedded.backend:EmbeddedBackend',
-        ('detect', 'ground', 'caption', 'answer', 'encode_images', 'encode_texts'),
+        (
+            'detect',
+            'ground',
+            'caption',
+            'answer',
+            'encode_images',
+            'encode_texts',
+            'match_regions',
+            'detect_like',
+        ),
         ('torch', 'transformers', 'openvino', 'cv2'),
         EMBEDDED_WEIGHTS,
     ),
@@ -136,7 +145,7 @@ _BUILT_IN = {
     ),
     'clip': _BuiltIn(
         'vlm_ros.backends.families.clip:ClipBackend',
-        ('classify', 'encode_images', 'encode_texts', 'match_regions', 'match'),
+        ('classify', 'encode_images', 'encode_texts', 'match_regions', 'detect_like', 'match'),
         TORCH,
     ),
     'kosmos2': _BuiltIn(
@@ -151,7 +160,15 @@ _BUILT_IN = {
     ),
     'open_clip': _BuiltIn(
         'vlm_ros.backends.families.open_clip_models:OpenClipBackend',
-        ('classify', 'encode_images', 'encode_texts', 'match_regions', 'match', 'caption'),
+        (
+            'classify',
+            'encode_images',
+            'encode_texts',
+            'match_regions',
+            'detect_like',
+            'match',
+            'caption',
+        ),
         ('torch', 'transformers', 'open_clip', 'timm', 'cv2'),
     ),
     'openai_api': _BuiltIn(

@@ -4,7 +4,7 @@ from functools import partial
 
 from vlm_ros.backends.catalogue.card import ModelCard
 
-_TASKS = ('classify', 'encode_images', 'encode_texts', 'match_regions')
+_TASKS = ('classify', 'encode_images', 'encode_texts', 'match_regions', 'detect_like')
 _SIGMOID_TASKS = (*_TASKS, 'match')
 """Of models that were trained to score each text by itself."""
 

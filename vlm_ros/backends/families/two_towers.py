@@ -18,12 +18,13 @@ from vlm_ros.backends.engine.checkpoint import Checkpoint
 from vlm_ros.backends.engine.detecting import check_max_batch
 from vlm_ros.backends.engine.export import run_in
 from vlm_ros.backends.engine.pixels import Pixels
-from vlm_ros.backends.engine.recent import Recent
+from vlm_ros.backends.engine.recent import Recent, RecentPictures
 from vlm_ros.backends.engine.work import check_image, TorchBackend
+from vlm_ros.backends.families.likeness import pick, shape_of, windows_of
 from vlm_ros.boxes import clip_xyxy, FloatArray
 from vlm_ros.errors import BackendError, InputError, QuestionError, VlmRosError, VocabularyError
 from vlm_ros.phrases import check_text, Vocabulary
-from vlm_ros.results import Classification
+from vlm_ros.results import Classification, Detections
 from vlm_ros.tasks import Image, Ticket
 
 PROMPT = 'a photo of a {}.'
@@ -35,6 +36,8 @@ these models were trained on pictures with something around what the text names.
 TEXT_BATCH = 64
 """Texts in one pass of the text tower; the ticket is looked at between passes."""
 MAX_TEXT_LISTS = 16
+MAX_PICTURES = 500
+"""Exemplars whose places are kept; a gallery has no more."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ class TwoTowerBackend(TorchBackend):
         DeviceError: This machine has no such device.
     """
 
+    likeness_threshold = 0.85
+    """From which cosine on a window looks like an exemplar. A starting point that nobody measured:
+    what unlike pictures have differs from model to model."""
+
     def __init__(
         self,
         backend: str,
@@ -114,6 +121,7 @@ class TwoTowerBackend(TorchBackend):
         self._context = context
         self._batch = max_batch if runtime == 'torch' else 1
         self._places: Recent[torch.Tensor] = Recent(MAX_TEXT_LISTS)
+        self._pictures: RecentPictures[torch.Tensor] = RecentPictures(MAX_PICTURES)
 
     def _looking(
         self, pixels: Pixels, tower: torch.nn.Module, runtime: str, checkpoint: Checkpoint
@@ -217,10 +225,52 @@ class TwoTowerBackend(TorchBackend):
             regions = self._look([self._squashed(crop) for crop in crops], ticket)
             return similarity(_array(regions), _array(places))
 
+    def detect_like(
+        self,
+        image: Image,
+        exemplars: Sequence[Image],
+        names: Sequence[str],
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Detections:
+        """Find the windows of the image that look most like the exemplars; see `likeness`.
+
+        Raises:
+            InputError: There is no exemplar, or not one name for each.
+        """
+        if not exemplars or len(exemplars) != len(names):
+            raise InputError(f'{len(exemplars)} exemplars and {len(names)} names; give one each')
+        threshold = self.likeness_threshold if score_threshold is None else score_threshold
+        with self.at_work(ticket) as ticket:
+            check_image(image)
+            shown = [
+                _array(self._pictures.get(exemplar, lambda one: self._look([one], ticket))[0])
+                for exemplar in exemplars
+            ]
+            shapes = [shape_of(*exemplar.shape[:2]) for exemplar in exemplars]
+            distinct = tuple(dict.fromkeys(names))
+            every, likenesses = [], []
+            for shape in dict.fromkeys(shapes):
+                windows = windows_of((image.shape[1], image.shape[0]), shape)
+                crops = [self._squashed(crop) for crop in cut_out(image, windows, 0.0)]
+                regions = _array(self._look(crops, ticket))
+                best = np.full((len(windows), len(distinct)), -1, np.float32)
+                for place, own, name in zip(shown, shapes, names, strict=True):
+                    if own == shape:
+                        column = best[:, distinct.index(name)]
+                        np.maximum(column, regions @ place, out=column)
+                every.append(windows)
+                likenesses.append(best)
+            return Detections(
+                *pick(np.concatenate(every), np.concatenate(likenesses), distinct, threshold)
+            )
+
     def release_memory(self) -> None:
         """Forget the texts that were read, and hand freed blocks back to the device."""
         if not self._is_closed:
             self._places.clear()
+            self._pictures.clear()
         super().release_memory()
 
     def _match(
