@@ -13,6 +13,7 @@ from vlm_ros.grounding.agreement import matching_choice
 from vlm_ros.grounding.answering import answer, find, say_truth
 from vlm_ros.grounding.asking import Guard
 from vlm_ros.grounding.case import Case
+from vlm_ros.grounding.evidence import Finding
 from vlm_ros.grounding.meaning import Kind, Question
 from vlm_ros.grounding.sightings import Observer
 from vlm_ros.results import Answer, Status
@@ -65,20 +66,22 @@ def answer_frames(
         ticket: The caller's.
     """
     newest = observers[-1]
+    asked: QuestionAnswerer | None = answerer
+    if frames_answerer is not None:
+        asked = _AllFrames(frames_answerer, observers)
 
     def ask() -> Answer:
         newest.earlier = tuple(observers[:-1])
         newest.ticket = ticket
-        if frames_answerer is not None:
-            return answer(make_case(newest, _AllFrames(frames_answerer, observers)))
-        told = answer(make_case(newest, answerer))
-        return _noted(told, ONE_FRAME) if answerer and told.status is Status.OK else told
+        told = answer(make_case(newest, asked))
+        took_one = asked is not None and frames_answerer is None
+        return _noted(told, ONE_FRAME) if took_one and told.status is Status.OK else told
 
-    unguarded = guard is Guard.OFF and (answerer or frames_answerer)
+    unguarded = guard is Guard.OFF and asked is not None
     if unguarded or question.kind in (Kind.OPEN, Kind.REFUSED) or not question.english:
         return ask()
     if question.kind is Kind.EXISTENCE:
-        told = _existence(question, observers, make_case)
+        told = _existence(question, observers, make_case, asked)
     elif question.kind is Kind.COUNT and len(question.things) == 1:
         told = _count(observers, make_case)
     else:
@@ -91,35 +94,40 @@ def answer_frames(
 
 
 def _existence(
-    question: Question, observers: Sequence[Observer], make_case: MakeCase
+    question: Question,
+    observers: Sequence[Observer],
+    make_case: MakeCase,
+    asked: QuestionAnswerer | None,
 ) -> Answer | None:
-    """Say whether it held in any frame, or of what is denied, in all; None for cannot tell."""
+    """Say whether it held in any frame, or of what is denied, in all; None where to ask."""
     # `is there no dog?`: one frame with a dog makes it false, as one makes `a dog` true.
     deciding = not question.negated
     failures: list[Answer] = []
-    undecided = False
-    confidences = []
-    newest: Case | None = None
+    undecided: list[tuple[Case, Finding]] = []
+    denied: list[tuple[Case, Finding]] = []
     for number, observer in reversed(list(enumerate(observers, 1))):
         case = make_case(observer, None)
         failure = case.prepare()
         if failure is not None:
             failures.append(failure)
-            undecided = undecided or failure.status not in _NOT_THERE
             continue
-        newest = newest or case
         finding = find(case)
-        undecided = undecided or finding.truth is None
         if finding.truth is deciding:
             note = f'last seen in frame {number} of {len(observers)}'
             return say_truth(case, deciding, finding.confidence, finding.evidence, note)
-        confidences.append((finding.confidence, finding.evidence))
+        (undecided if finding.truth is None else denied).append((case, finding))
     if undecided:
-        return None
-    if newest is None:
+        case, finding = undecided[0]
+        case.answerer = asked
+        return case.ask(finding.reason, finding.evidence)
+    unsure = [failure for failure in failures if failure.status not in _NOT_THERE]
+    if unsure:
+        return None if asked is not None else unsure[0]
+    if not denied:
         return failures[0]
+    case, finding = min(denied, key=lambda each: each[1].confidence)
     note = f'seen in none of {len(observers)} frames'
-    return say_truth(newest, not deciding, min(confidences)[0], confidences[0][1], note)
+    return say_truth(case, not deciding, finding.confidence, finding.evidence, note)
 
 
 def _count(observers: Sequence[Observer], make_case: MakeCase) -> Answer | None:

@@ -1,0 +1,195 @@
+"""Questions about several frames whose boxes are known."""
+
+import numpy as np
+import pytest
+
+from vlm_ros.errors import InputError
+from vlm_ros.grounded import GroundedAnswerer
+from vlm_ros.grounding.frames import MAX_FRAMES, ONE_FRAME
+from vlm_ros.results import Answer, Detections, Status
+from vlm_ros.tasks import FramesAnswerer, Ticket
+
+THRESHOLD = 0.3
+DOG, CAT = ('dog', (10, 10, 60, 60)), ('cat', (500, 300, 600, 400))
+DOG_RIGHT = ('dog', (560, 10, 620, 60))
+# Oldest first: a dog, two dogs, a cat, nothing.
+FRAMES = [[DOG], [DOG, DOG_RIGHT], [CAT], []]
+
+
+def images(frames=FRAMES):
+    """Make images that a `Reel` tells apart."""
+    return [np.full((480, 640, 3), number, np.uint8) for number in range(len(frames))]
+
+
+class Reel:
+    """Finds what is in the frame that an image's first pixel numbers."""
+
+    score_threshold = THRESHOLD
+
+    def __init__(self, frames=FRAMES, score=0.8, unrecognized=()):
+        self.frames = frames
+        self.score = score
+        self.unrecognized = unrecognized
+        self.looked_at = []
+
+    def detect(self, image, vocabulary, *, score_threshold=None, ticket=None):
+        ticket.check()
+        self.looked_at.append(int(image[0, 0, 0]))
+        rows = [row for row in self.frames[image[0, 0, 0]] if row[0] in vocabulary.names]
+        return Detections(
+            np.array([xyxy for _, xyxy in rows], np.float32).reshape(-1, 4),
+            np.full(len(rows), self.score, np.float32),
+            tuple(name for name, _ in rows),
+            tuple(name for name in vocabulary.names if name in self.unrecognized),
+        )
+
+
+class OneFrame:
+    """Answers about one image."""
+
+    def __init__(self, text='asleep'):
+        self.text = text
+        self.asked = []
+
+    def answer(self, image, question, *, choices=(), ticket=None):
+        self.asked.append((question, [int(image[0, 0, 0])]))
+        ticket.report_partial(self.text)
+        return Answer(Status.OK, self.text, 0.9)
+
+
+class ManyFrames(OneFrame):
+    """Answers about several."""
+
+    def answer_frames(self, images, question, *, choices=(), ticket=None):
+        self.asked.append((question, [int(image[0, 0, 0]) for image in images]))
+        return Answer(Status.OK, self.text, 0.9)
+
+
+def ask(question, answerer=None, detector=None, **options):
+    grounded = GroundedAnswerer(detector or Reel(), answerer)
+    return grounded.answer_frames(images(), question, **options)
+
+
+def told(answer):
+    if answer.status is Status.OK:
+        return f'{answer.text} ({answer.message})'
+    return f'{answer.status.name}: {answer.message}'
+
+
+@pytest.mark.parametrize(
+    ('question', 'expected'),
+    [
+        ('Is there a dog?', 'yes (last seen in frame 2 of 4)'),
+        ('Is there a cat?', 'yes (last seen in frame 3 of 4)'),
+        ('Are there two dogs?', 'yes (last seen in frame 2 of 4)'),
+        ('Is there a zebra?', 'no (seen in none of 4 frames)'),
+        ('Are there three dogs?', 'no (seen in none of 4 frames)'),
+        ('Is there a dog and a cat?', 'no (seen in none of 4 frames)'),
+        ('Is there no dog?', 'there are two dogs in view (last seen in frame 2 of 4)'),
+        ('Is there no zebra?', 'there is no zebra in view (seen in none of 4 frames)'),
+        ('Is the dog on the left?', 'yes (last seen in frame 1 of 4)'),
+        ('Is the zebra on the left?', 'NOT_IN_VIEW: there is no zebra in view'),
+        ('How many dogs are there?', '2 (the most at once, in frame 2 of 4)'),
+        ('How many cats are there?', '1 (the most at once, in frame 3 of 4)'),
+        ('How many zebras are there?', '0 (the most at once, in frame 4 of 4)'),
+        ('Where is the cat?', 'in the lower right (in frame 3 of 4, not in those after it)'),
+        ('Where is the zebra?', 'NOT_IN_VIEW: there is no zebra in view, in none of 4 frames'),
+        ('What time is it in Tokyo?', 'UNSURE: cannot tell: no image shows that'),
+    ],
+)  # fmt: skip
+def test_a_detector_alone(question, expected):
+    assert told(ask(question)) == expected
+
+
+def test_nothing_is_looked_at_that_cannot_change_the_answer():
+    reel = Reel()
+    ask('Is there a cat?', detector=reel)
+    assert reel.looked_at == [3, 2]
+    reel = Reel([[], [], [CAT], [CAT]])
+    ask('Where is the cat?', detector=reel)
+    assert reel.looked_at == [3]
+
+
+def test_a_doubtful_box_in_one_frame_is_no_no():
+    answer = ask('Is there a cat?', detector=Reel(score=0.2))
+    assert told(answer) == 'UNSURE: cannot tell: there may be a cat in view'
+    answerer = ManyFrames('no')
+    assert ask('Is there a cat?', answerer, Reel(score=0.2)).text == 'no'
+    assert answerer.asked == [('Is there a cat?', [0, 1, 2, 3])]
+
+
+def test_evidence_is_of_the_frame_that_is_named():
+    answer = ask('Is there a dog?')
+    assert answer.evidence.xyxy[:, 0].tolist() == [10, 560]
+
+
+def test_choices_are_kept_to():
+    assert ask('How many dogs are there?', choices=('one', 'two')).text == 'two'
+    assert ask('How many dogs are there?', choices=('five', 'six')).status is Status.UNSURE
+    assert ask('Is there a dog?', choices=('true', 'false')).text == 'true'
+
+
+def test_open_questions_go_to_a_model_that_takes_several_frames():
+    answerer = ManyFrames()
+    assert isinstance(answerer, FramesAnswerer)
+    answer = ask('Why does the cat sit?', answerer)
+    assert (answer.text, answer.evidence.labels) == ('asleep', ('cat',))
+    assert answerer.asked == [('Why does the cat sit?', [0, 1, 2, 3])]
+
+
+def test_open_questions_go_to_the_newest_frame_of_a_model_that_takes_one():
+    answerer = OneFrame()
+    answer = ask('Why does the cat sit?', answerer)
+    assert told(answer) == f'asleep ({ONE_FRAME})'
+    assert answerer.asked == [('Why does the cat sit?', [3])]
+
+
+def test_what_no_frame_shows_is_not_asked_about():
+    answerer = ManyFrames()
+    answer = ask('Why does the zebra sit?', answerer)
+    assert (answer.status, answerer.asked) == (Status.NOT_IN_VIEW, [])
+
+
+def test_a_claim_is_held_against_all_frames():
+    assert ask('Why does the cat sit?', ManyFrames('it looks at a dog')).status is Status.OK
+    answer = ask('Why does the cat sit?', ManyFrames('it looks at a zebra'))
+    assert answer.status is Status.UNSURE and 'there is no zebra in view' in answer.message
+
+
+@pytest.mark.parametrize(
+    ('answerer', 'asked'), [(OneFrame('no'), [3]), (ManyFrames('no'), [0, 1, 2, 3])]
+)
+def test_without_the_guard_nothing_is_looked_for(answerer, asked):
+    reel = Reel()
+    answer = ask('Is there a dog?', answerer, reel, require_evidence=False)
+    assert (answer.text, reel.looked_at) == ('no', [])
+    assert answerer.asked == [('Is there a dog?', asked)]
+
+
+def test_one_frame_is_answered_as_an_image_is():
+    grounded = GroundedAnswerer(Reel())
+    image = images()[1]
+    single, frames = (
+        grounded.answer(image, 'How many dogs are there?'),
+        grounded.answer_frames([image], 'How many dogs are there?'),
+    )
+    assert (single.text, single.message) == (frames.text, frames.message) == ('2', '')
+
+
+def test_the_region_counts_in_every_frame():
+    answer = ask('Is there a dog?', region_xyxy=(320, 0, 640, 480))
+    assert told(answer) == 'yes (last seen in frame 2 of 4)'
+    assert answer.evidence.xyxy[:, 0].tolist() == [560]
+    assert ask('Is there a cat?', region_xyxy=(0, 0, 320, 480)).text == 'no'
+
+
+def test_partial_output_is_the_answer_and_not_that_of_each_frame():
+    said = []
+    ask('How many dogs are there?', ticket=Ticket(on_partial=said.append))
+    assert said == ['2']
+
+
+@pytest.mark.parametrize('count', [0, MAX_FRAMES + 1])
+def test_no_image_and_too_many_are_refused(count):
+    with pytest.raises(InputError, match=f'there are {count} images'):
+        GroundedAnswerer(Reel()).answer_frames(images()[:1] * count, 'Is there a dog?')
