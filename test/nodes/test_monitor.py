@@ -12,9 +12,10 @@ import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from vlm_ros.data.photographs import samples
-from vlm_ros.errors import InputError
+from vlm_ros.errors import InputError, ModelError
 from vlm_ros.nodes.conversions import image_to_msg
 from vlm_ros.nodes.monitor import MonitorNode
+from vlm_ros.runtime.model_worker import ModelWorker
 from vlm_ros_interfaces.msg import ResultStatus, StatementState
 from vlm_ros_interfaces.srv import SetStatements
 
@@ -199,6 +200,26 @@ def test_a_model_that_hangs_leaves_nothing_known(graph, monitor):
     assert 'has not got to this statement for 1 s' in timeout.status.message
 
 
+def test_without_a_model_nothing_is_known(graph, monitor, monkeypatch):
+    watched = monitor(**ONE)
+    states = watched.listen()
+    watched.show(PERSON)
+    wait_for(graph, states, TRUE, ResultStatus.OK)
+
+    def missing(self):
+        raise ModelError('the model fell over')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelWorker, 'model', property(missing))
+        failed = wait_for(graph, states, UNKNOWN, ResultStatus.FAILED)
+        assert failed.status.message == 'the model fell over'
+        watched.show(PERSON, EMPTY, PERSON)
+        graph.spin_for(0.6)
+        assert states[-1] == failed, 'once, whether images come or not'
+    watched.show(PERSON)
+    graph.spin_until(lambda: states[-1].verdict == TRUE)
+
+
 def test_a_bad_image_is_outvoted(graph, monitor):
     watched = monitor()
     states = watched.listen()
@@ -371,10 +392,14 @@ def test_diagnostics_say_what_holds(graph, monitor):
 def test_embedded_watches_real_photographs(graph, monitor):
     watched = monitor(
         **ONE,
+        active=False,
         backend='embedded',
         model="''",
         statements="['cat: there is a cat', 'nobody: there is no person']",
+        max_image_age_s='60.0',
     )
+    while not watched.node.is_active:  # a busy machine loads it for longer than the others
+        graph.spin_for(0.1)
     cats, nobody = watched.listen('statements/cat'), watched.listen('statements/nobody')
     watched.show(photograph(graph, 'chelsea'))
     cat = wait_for(graph, cats, TRUE, ResultStatus.OK)

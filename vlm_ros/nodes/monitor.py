@@ -165,10 +165,10 @@ class MonitorNode(AskedNode[MonitorParameters]):
         self._meters = {camera: StreamMeter(window_s) for camera in self.feeds}
         with self._watching:
             self._period += 1
+            for camera, feed in self.feeds.items():
+                feed.add_listener(self._listeners[camera])
             for watched in self._watched:
                 watched.begin()
-        for camera, feed in self.feeds.items():
-            feed.add_listener(self._listeners[camera])
 
     async def deactivate(self) -> None:
         """Look at no more images, and say so; nothing is published once this has ended."""
