@@ -251,7 +251,7 @@ class GroundedAnswerer:
                 image.
         """
         observer = self._observer(image, region_xyxy, Silent(ticket or Ticket()))
-        return referring.locate(expression, observer, self._judge)
+        return referring.locate(expression, observer, self._judge, vocabulary=self._vocabulary)
 
     def _told(self, images: Sequence[Image], statement: str, ticket: Ticket) -> Verdict:
         """Ask the verifier, which may take no more or no fewer than two images."""

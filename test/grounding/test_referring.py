@@ -144,6 +144,12 @@ def names_in(scene, detections):
         (STREET, 'please find the blue car', 'car 2'),
         (STREET, 'Which one is the leftmost car?', 'car 1'),
         (STREET, 'the one above the bus', 'sign'),
+        (STREET, 'the closest person to the dog', 'bob'),
+        (STREET, 'the car closest to the left edge', 'car 1'),
+        (STREET, 'the car on the left side of the street right of the red car', 'car 2'),
+        (STREET, 'the leftmost of the cars', 'car 1'),
+        (STREET, 'the oldest bus', 'bus'),
+        (STREET, 'could you point to the bus, please?', 'bus'),
         (ROOM, 'the cup on the table', 'cup on table'),
         (ROOM, 'the cup that is not on the table', 'cup on floor'),
         (ROOM, 'the cup on the left', 'cup on table'),
@@ -190,6 +196,11 @@ def test_the_one_that_is_meant(scene, expression, expected):
         (STREET, 'the wooden bus', ['bus'], 'cannot tell which is wooden'),
         (STREET, 'the person wearing a dog', ['ann', 'bob', 'dan', 'cid'], 'wearing a dog'),
         (STREET, 'the third car from the right in the back row', ['car 1'], 'in the back row'),
+        (STREET, 'the oldest person', ['ann', 'bob', 'dan', 'cid'], 'which is oldest'),
+        (STREET, 'the other dog', ['dog'], 'which is other'),
+        (STREET, 'the dog in the foreground', ['dog'], 'in the foreground'),
+        (STREET, "the dog's bus", ['bus'], 'of the dog'),
+        (STREET, 'the red and white bus', ['bus'], 'which is red and white'),
         (STREET, 'the bicycle', ['faint'], 'there may be a bicycle'),
         (STREET, 'the gizmo', [], 'cannot say whether there is gizmo'),
         (STREET, 'the car left of the gizmo', ['car 1', 'car 2', 'car 3'], 'gizmo'),
@@ -242,6 +253,9 @@ def test_what_is_not_there_is_named(scene, expression, candidates, message):
         ('左边的狗', 'only English'),
         ('quickly and well', 'names no object'),
         ('left', 'names no object'),
+        ('no dog', 'names no object'),
+        ('the dog or the bus', 'names several things'),
+        ('the dog and the bus', 'names several things'),
         ('hello', 'no expression'),
     ],
 )
@@ -307,6 +321,16 @@ def test_an_answerer_is_asked_before_pixels_which_it_may_leave_it_to():
     shy = Onlooker(set(), 'blue')
     assert names_in(STREET, refer(STREET, 'the blue car', shy).detection) == ['car 2']
     assert shy.asked == ['Is the car blue?'] * 3
+
+
+def test_nobody_is_asked_what_a_picture_of_the_thing_alone_does_not_show():
+    onlooker = Onlooker(set(), 'red')
+    for expression in ('the car in the foreground', 'the other car', 'the car behind the bus'):
+        assert refer(STREET, expression, onlooker).status is Status.UNSURE
+    assert onlooker.asked == []
+    # A box within a box may stand before it, which a picture of it shows.
+    refer(ROOM, 'the laptop in the table', onlooker)
+    assert onlooker.asked == ['Is this a laptop in the table?']
 
 
 def test_one_look_finds_all_that_is_named():

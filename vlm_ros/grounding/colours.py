@@ -91,6 +91,8 @@ def dominant(parts: FloatArray) -> str | None:
 
 def terms_meant(word: str) -> tuple[str, ...]:
     """Return the terms that a colour word, such as `red` or `dark turquoise`, comes under."""
+    if ' and ' in word:
+        return ()
     last = word.rsplit(' ', 1)[-1]
     return (last,) if last in TERMS else OTHER_WORDS.get(last, ())
 

@@ -6,10 +6,14 @@ the door`.
 
 from dataclasses import dataclass
 
+from vlm_ros import lexicon
 from vlm_ros.grounding.ranking import Order
 from vlm_ros.grounding.spatial import Place, Relation
 from vlm_ros.grounding.things import Thing
 from vlm_ros.inflection import join_names, plural
+
+_OF_ITSELF = frozenset('with without of in on like'.split())
+_PLACES = lexicon.POSITIONS | lexicon.COLLECTIVES
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,13 @@ class Clause:
 
     text: str
     needed: tuple[Thing, ...] = ()
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether a picture of the thing alone shows it, as none does `in the back row`."""
+        words = self.text.removeprefix('not ').split()
+        elsewhere = words[0] in lexicon.PREPOSITIONS - _OF_ITSELF or words[:2] == ['of', 'the']
+        return not elsewhere and _PLACES.isdisjoint(words)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from vlm_ros import boxes
+from vlm_ros import boxes, lexicon
 from vlm_ros.grounding import evidence, spatial
-from vlm_ros.grounding.attributes import Judge, Opinion
+from vlm_ros.grounding.attributes import Judge, Opinion, UNDECIDED
 from vlm_ros.grounding.evidence import joined
 from vlm_ros.grounding.expression_forms import read_expression
 from vlm_ros.grounding.expressions import Clause, Expression, Link
@@ -214,13 +214,20 @@ class _Resolver:
     def _attributed(self, attribute: str, fits: Fits) -> Fits:
         denied = attribute.startswith('not ')
         word = attribute.removeprefix('not ')
-        opinions = self._opinions(
-            fits, lambda found: self._judge.holds(self._observer, found, word)
-        )
+        opinions: Sequence[Opinion] = [UNDECIDED] * len(fits.truths)
+        if word.endswith('est') and len(fits.those(False)) == len(fits.truths) - 1:
+            opinions = [Opinion(True, 1.0)] * len(fits.truths)  # the only one is the oldest
+        elif not _compares(word):
+            opinions = self._opinions(
+                fits, lambda found: self._judge.holds(self._observer, found, word)
+            )
         reason = f'this model cannot tell which is {attribute}'
         return judged(fits, opinions, reason, denied)
 
     def _claused(self, clause: Clause, fits: Fits) -> Fits:
+        if not clause.by_itself:
+            reason = f'boxes cannot tell which is {clause.text}'
+            return judged(fits, [UNDECIDED] * len(fits.truths), reason, False)
         denied = clause.text.startswith('not ')
         seen = [(thing.name, self._sightings[thing.name].presence) for thing in clause.needed]
         absent = [name for name, presence in seen if presence is Presence.ABSENT]
@@ -240,10 +247,21 @@ class _Resolver:
     ) -> list[Opinion]:
         """Ask about the boxes that are still in question."""
         asked = [i for i, truth in enumerate(fits.truths) if truth is not False]
-        opinions = [Opinion()] * len(fits.truths)
+        opinions = [UNDECIDED] * len(fits.truths)
         for index, opinion in zip(asked, ask(fits.found[asked]), strict=True):
             opinions[index] = opinion
         return opinions
+
+
+def _compares(word: str) -> bool:
+    """Tell whether a word says nothing of a thing by itself: `other`, `oldest`."""
+    return word in _COMPARING or (word.endswith('est') and word in lexicon.ATTRIBUTES)
+
+
+_COMPARING = frozenset(
+    'other another next same different similar main front back certain various older younger'
+    ' longer higher lower middle'.split()
+)
 
 
 def _which(expression: Expression, fits: Fits) -> str:
