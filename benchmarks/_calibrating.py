@@ -4,20 +4,19 @@ Fitted on scenes of other seeds and of other cut-outs than any test shows, so th
 as the error on test scenes is what a user may expect of scenes that were not fitted to.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks._answering import Guarded, judged, Remembering, Reply
+from benchmarks._answering import Guarded, judged, Remembering
 from benchmarks._cutouts import BOXED, NAMED
 from benchmarks._questions import Query
 from benchmarks._scenes import Scene
 from benchmarks._scoring import calibration_error
 from vlm_ros import backends
 from vlm_ros.grounded import GroundedAnswerer
-from vlm_ros.grounding.calibration import Curve, FITTED
+from vlm_ros.grounding.calibration import Curve
 from vlm_ros.grounding.questions import parse
 
 FEWEST = 40
@@ -37,7 +36,7 @@ def calibrate(shown: Callable[[bool], Shown]) -> None:
     """
     sets = [[recipe.name for recipe in recipes] for recipes in (BOXED, NAMED)]
     detector = Remembering(backends.load(BACKEND), sets)
-    guarded = Guarded(GroundedAnswerer(detector))
+    guarded = Guarded(GroundedAnswerer(detector, curves={}))
     curves = dict(fitted(answers(guarded, shown(True))))
     print('FITTED: Curves = {')
     for (backend, kind), curve in curves.items():
@@ -61,7 +60,7 @@ def answers(guarded: Guarded, shown: Shown) -> Pairs:
         outcome = judged(query, reply, scene)
         if outcome.answered and outcome.confident:
             kind = kind_of(query)
-            found.setdefault(kind, []).append((raw(reply, kind, FITTED), outcome.right))
+            found.setdefault(kind, []).append((reply.confidence, outcome.right))
     return found
 
 
@@ -70,15 +69,6 @@ def kind_of(query: Query) -> str:
     if query.form == 'question':
         return str(parse(query.text).kind.value)
     return {'statement': 'statement', 'expression': 'reference'}[query.form]
-
-
-def raw(reply: Reply, kind: str, curves: Mapping[tuple[str, str], Curve]) -> float:
-    """Undo the curve that an answer's confidence went through."""
-    curve = curves.get((BACKEND, kind))
-    if curve is None or not 0 < reply.confidence < 1:
-        return reply.confidence
-    logit = math.log(reply.confidence / (1 - reply.confidence))
-    return 1 / (1 + math.exp(-(logit - curve.shift) / curve.slope))
 
 
 def fitted(found: Pairs) -> Iterator[tuple[tuple[str, str], Curve]]:

@@ -44,7 +44,7 @@ from vlm_ros import backends
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.tasks import Detector
 
-QUERIES = {'boxed': 2400, 'named': 800}
+QUERIES = {'boxed': 1600, 'named': 600}
 """How many of a full run are about things of either kind."""
 FIT_SEED = 1_000_000
 """Seeds from here on are for fitting; cut-outs that are shown there are never in a test."""
