@@ -176,6 +176,12 @@ def test_one_frame_is_answered_as_an_image_is():
     assert (single.text, single.message) == (frames.text, frames.message) == ('2', '')
 
 
+def test_one_image_is_not_passed_off_as_some_seconds():
+    answer = GroundedAnswerer(Reel()).answer(images()[3], 'Was there a dog in the last 5 seconds?')
+    note = 'one image was looked at, though the last 5 s are asked about'
+    assert told(answer) == f'no ({note})'
+
+
 def test_the_region_counts_in_every_frame():
     answer = ask('Is there a dog?', region_xyxy=(320, 0, 640, 480))
     assert told(answer) == 'yes (last seen in frame 2 of 4)'

@@ -7,6 +7,7 @@ whose answer is held against the boxes. What nobody can tell is said to be so.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vlm_ros.errors import InputError, QuestionError
 from vlm_ros.grounding import referring
@@ -172,7 +173,8 @@ class GroundedAnswerer:
 
         if len(images) == 1:
             observer = self._observer(images[0], region_xyxy, ticket)
-            return answer(make_case(observer, self._answerer))
+            told = answer(make_case(observer, self._answerer))
+            return _of_one_image(told, meant.window_s)
         return answer_frames(
             meant,
             [self._observer(image, region_xyxy, Silent(ticket)) for image in images],
@@ -312,6 +314,14 @@ class GroundedAnswerer:
             score_threshold=self._score_threshold,
             ticket=ticket,
         )
+
+
+def _of_one_image(told: Answer, window_s: float) -> Answer:
+    """Say so where an answer about the last few seconds rests on one image."""
+    if not window_s:
+        return told
+    note = f'one image was looked at, though the last {window_s:g} s are asked about'
+    return replace(told, message=f'{told.message}; {note}' if told.message else note)
 
 
 def _checked_choices(choices: Sequence[str]) -> tuple[str, ...]:

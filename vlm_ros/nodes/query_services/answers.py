@@ -10,7 +10,8 @@ from rclpy.action.server import ServerGoalHandle
 
 from vlm_ros.errors import InputError
 from vlm_ros.grounded import GroundedAnswerer
-from vlm_ros.grounding.questions import parse
+from vlm_ros.grounding.windows import take_window
+from vlm_ros.grounding.wording import plain_text
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.asked_node import AskedNode, boxes, in_view, Response, SERVICE_QOS
 from vlm_ros.nodes.image_feed import View
@@ -216,4 +217,5 @@ def _window_s(request: AnswerQuestion.Request | AnswerQuestionAction.Goal) -> fl
     if not 0.0 <= request.window_s < math.inf:
         raise InputError(f'window_s must be 0 or more seconds, got {request.window_s:g}')
     check_text(request.question, 'question')
-    return float(request.window_s) or parse(request.question).window_s
+    # Not by `parse`, which the answerer does anyway and which takes longer than some detectors.
+    return float(request.window_s) or take_window(plain_text(request.question)).window_s
