@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vlm_ros.grounding.exemplars import Exemplar, extended, with_exemplars
+from vlm_ros.grounding.exemplars import Exemplar, extended, PicturesAlone, with_exemplars
 from vlm_ros.phrases import MAX_NAMES, Vocabulary
 from vlm_ros.results import Detections
 from vlm_ros.tasks import BatchDetector, Detector, Ticket
@@ -133,6 +133,21 @@ def test_scores_stay_where_a_model_says_nothing_of_its_thresholds():
     assert not hasattr(detector, 'score_threshold')
     found = detector.detect(IMAGE, Vocabulary(('zorp',)), score_threshold=0.2)
     np.testing.assert_allclose(found.scores, 0.3)
+
+
+def test_a_model_without_words_finds_what_has_pictures():
+    class Towers:
+        likeness_threshold = 0.8
+        model_id = 'towers'
+
+        def detect_like(self, image, exemplars, names, *, score_threshold=None, ticket=None):
+            return boxes(('zorp', 0.9, HERE))
+
+    alone = PicturesAlone(Towers())
+    found = with_exemplars(alone, exemplars('zorp')).detect(IMAGE, Vocabulary(('zorp', 'cup')))
+    assert (found.labels, found.unrecognized) == (('zorp',), ('cup',))
+    np.testing.assert_allclose(found.scores, 0.9)
+    assert (alone.score_threshold, alone.model_id) == (0.8, 'towers')
 
 
 def test_a_batch_is_looked_at_at_once_for_names():

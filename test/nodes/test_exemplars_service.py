@@ -1,6 +1,8 @@
 """Pictures of things, added over services and looked for by every node with the same gallery."""
 
 import os
+from pathlib import Path
+import sys
 import time
 
 import numpy as np
@@ -25,6 +27,10 @@ from vlm_ros_interfaces.srv import (
     RemoveExemplars,
     SetVocabulary,
 )
+
+sys.path.append(str(Path(__file__).parents[1] / 'backends'))
+
+import tiny
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 CUP = RegionOfInterest(x_offset=173, y_offset=17, width=235, height=291)
@@ -182,6 +188,19 @@ def test_a_backend_that_cannot_detect_by_pictures_says_so_and_goes_on(graph, que
     )
     assert len(Gallery(folder).pictures()) == 1
     assert names_of(calls.detect(graph.stamped(), 'person').detections) == ['person']
+
+
+def test_a_model_that_knows_no_names_finds_what_was_shown(graph, query, tmp_path):
+    model = tiny.save('clip', tmp_path / 'clip')['model']
+    calls = query('clip', model=model, backend_options='dtype=float32')
+    msg = photograph(graph, 'coffee')
+    assert calls.add(image=msg).status.message == ''
+    found = calls.detect(msg, 'zorp', 'cup')
+    # Random weights know no things, but a photograph is most like itself.
+    assert (found.status.code, names_of(found.detections)[0]) == (ResultStatus.OK, 'zorp')
+    unknown = calls.detect(msg, 'cup')
+    assert unknown.status.code == ResultStatus.UNSURE
+    assert 'cannot say whether there is: cup' in unknown.status.message
 
 
 def test_a_folder_that_cannot_be_written_is_named_and_asking_goes_on(graph, query, tmp_path):

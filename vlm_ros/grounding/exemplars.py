@@ -43,6 +43,31 @@ class PictureBatchDetector(BatchDetector, ExemplarDetector, Protocol):
     """The same, with several images at once where it looks for names."""
 
 
+class PicturesAlone:
+    """A detector for models that know no names: every name is unrecognized until it has pictures.
+
+    Args:
+        model: Detects by pictures.
+    """
+
+    def __init__(self, model: ExemplarDetector) -> None:
+        self.detect_like = model.detect_like
+        self.model_id: str = getattr(model, 'model_id', '')
+        if hasattr(model, 'likeness_threshold'):
+            self.score_threshold: float = model.likeness_threshold
+
+    def detect(
+        self,
+        image: Image,
+        vocabulary: Vocabulary,
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Detections:
+        """Find nothing, and say that this means nothing."""
+        return Detections(unrecognized=vocabulary.names)
+
+
 class ExemplarAwareDetector:
     """Detects what names mean and what looks like the pictures that go by them.
 

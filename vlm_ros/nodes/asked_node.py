@@ -12,6 +12,7 @@ from vision_msgs.msg import Detection2DArray
 
 from vlm_ros import backends
 from vlm_ros.errors import BackendError, InputError
+from vlm_ros.grounding.exemplars import PicturesAlone
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.gallery import detects_by_pictures, GalleryParameters, NodeGallery
 from vlm_ros.nodes.image_feed import View
@@ -25,7 +26,7 @@ from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections
 from vlm_ros.runtime.lent import LentDetector
 from vlm_ros.runtime.model_worker import ModelWorker
-from vlm_ros.tasks import Detector, Model, Ticket
+from vlm_ros.tasks import Detector, ExemplarDetector, Model, Ticket
 
 R = TypeVar('R', bound=Result)
 Response = TypeVar('Response', bound=Any)
@@ -124,11 +125,15 @@ class AskedNode(ModelNode[P]):
         # A worker that waited for a turn of its own would wait for ever.
         if self._lender is not None and self._lender is not self._worker:
             return LentDetector(self._lender)
+        if isinstance(model, ExemplarDetector) and not isinstance(model, Detector):
+            return PicturesAlone(model)
         return model if isinstance(model, Detector) else None
 
     def needed(self, *tasks: str) -> tuple[str, ...]:
         """Return the tasks of which the model must have one; none where a detector is lent."""
-        return () if self._lender is not None and 'detect' in tasks else tasks
+        if 'detect' not in tasks:
+            return tasks
+        return (*tasks, 'detect_like') if self._lender is None else ()
 
     def offer(
         self, srv_type: Any, name: str, callback: Callable[[Any, Any], Awaitable[Any]]

@@ -91,18 +91,20 @@ def _compare(
     """Return a level's windows `(W, 4)`, fractions of the image, and their cosines `(W, P)`."""
     rows, columns, channels = level.cells.shape
     windows, means = _windows(rows, columns)
-    cells = level.cells.reshape(-1, channels)
-    # The length of a mean of cells, from their products with each other: the means themselves,
-    # thousands of 1280 numbers, are never made.
-    lengths = np.sqrt(np.maximum(((means @ (cells @ cells.T)) * means).sum(1), 1e-9))
-    places = np.stack([pattern.place for pattern in patterns])
-    cosines = (means @ (cells @ places.T)) / lengths[:, None]
     sizes = windows[:, 2:] - windows[:, :2]
     shapes = np.log(sizes[:, 0] / sizes[:, 1] * aspect)
     wanted = np.log([pattern.aspect for pattern in patterns])
     # The extremes would have no window at all.
     wanted = np.clip(wanted, shapes.min(), shapes.max())
     fits = np.abs(shapes[:, None] - wanted) <= np.log(SAME_ASPECT)
+    used = fits.any(1)
+    windows, means, fits = windows[used], means[used], fits[used]
+    cells = level.cells.reshape(-1, channels)
+    # The length of a mean of cells, from their products with each other: the means themselves,
+    # thousands of 1280 numbers, are never made.
+    lengths = np.sqrt(np.maximum(((means @ (cells @ cells.T)) * means).sum(1), 1e-9))
+    places = np.stack([pattern.place for pattern in patterns])
+    cosines = (means @ (cells @ places.T)) / lengths[:, None]
     return windows, np.where(fits, cosines, -1).astype(np.float32)
 
 
