@@ -813,7 +813,7 @@ _WORDS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.one_of(st.text(max_size=80), st.lists(_WORDS, max_size=14).map(' '.join)))
 def test_any_text_is_answered_or_refused(text):
     for answerer in (None, ScriptedAnswerer(SCRIPT)):
@@ -821,7 +821,9 @@ def test_any_text_is_answered_or_refused(text):
         try:
             answer = grounded.answer(IMAGE, text)
             grounded.answer(IMAGE, text, choices=('yes', 'no'), region_xyxy=(0, 0, 320, 240))
+            grounded.answer_frames([IMAGE, IMAGE], text)
             grounded.verify([IMAGE], text)
+            grounded.verify([IMAGE, IMAGE], text)
         except QuestionError:
             continue
         assert answer.text or answer.message

@@ -176,6 +176,10 @@ def test_ask(capsys, photo, monkeypatch):
     assert 'car' in line['message']
     status, lines, _ = run(capsys, 'ask', photo, '--question', 'what colour is the car?')
     assert ': what colour is the car? (not in view: ' in lines[0]
+    status, (line,), _ = run(capsys, *args, 'why?')
+    assert (status, line['status']) == (1, 'UNSURE')
+    status, (line,), _ = run(capsys, *args, 'why?', '--no-require-evidence')
+    assert (status, line['answer']) == (0, 'fake: why?')
     status, (line,), _ = run(
         capsys, *args, 'is the cat asleep?', '--choices', 'black, grey,, orange '
     )

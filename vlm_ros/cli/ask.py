@@ -17,6 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='ANSWERS',
         help="the answers to choose from: 'open, shut'",
     )
+    parser.add_argument(
+        '--require-evidence',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="no answer without a box that supports it, or with 'no-' the model's own word",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -37,7 +43,12 @@ def main(args: argparse.Namespace) -> int:
         )
 
         def look(image: Image) -> Finding:
-            answer = answerer.answer(image, args.question, choices=choices)
+            answer = answerer.answer(
+                image,
+                args.question,
+                choices=choices,
+                require_evidence=args.require_evidence,
+            )
             text = f'{answer.text} ({answer.confidence:.2f})' if answer.text else ''
             return Finding(
                 answer.status,
