@@ -23,7 +23,7 @@ TERMS = (
     'brown',
 )  # fmt: skip
 """The eleven basic colour terms."""
-DOMINANT_SHARE = 0.5
+DOMINANT_SHARE = 0.45
 """What part of an object has the colour that the whole is called by."""
 MINOR_SHARE = 0.2
 """What part of an object may have a colour that it is not called by, if another dominates."""
@@ -44,6 +44,10 @@ _MARGIN = 0.2
 """What is looked at around a box for its background, as a part of its sides."""
 _ROUNDS = 2
 """Rounds of GrabCut; up to eight made no colour of a sample photograph clearer."""
+_LIKE_BACKGROUND = 0.9
+"""By how much a colour that all of the background has counts less."""
+_NEUTRAL = 0.4
+"""What white, black and grey count beside colours: a red car has tyres, windows and highlights."""
 _LEAST_PART = 0.1
 """Less of a box than this is no object: then the cut went wrong."""
 _CLUSTERS = 8
@@ -62,6 +66,8 @@ def shares(image: Image, box: Box) -> FloatArray:
     The object is told from its background by GrabCut (C. Rother et al., 2004), which was made for
     boxes: what lies around the box is background, and so is what is like it inside. Its pixels
     make a few clusters, so that noise and shading do not scatter one paint over several terms.
+    Since no cut is perfect, terms of the background count less, and so do neutral ones, which
+    most things have besides their colour.
 
     Args:
         image: `(H, W, 3)` uint8 RGB.
@@ -70,16 +76,17 @@ def shares(image: Image, box: Box) -> FloatArray:
     Returns:
         `(11,)` float32 that sum to 1; all 0 for a box without pixels in the image.
     """
-    pixels = _object_pixels(image, box)
-    if not len(pixels):
+    inside, around = _object_pixels(image, box)
+    if not len(inside):
         return np.zeros(len(TERMS), np.float32)
-    lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
-    centres, sizes = _clusters(lab)
+    centres, sizes = _clusters(_lab(inside))
     centres = centres[_lit(centres, sizes)]
     offsets = np.stack(np.meshgrid(*[[-_JITTER, 0, _JITTER]] * 3), axis=-1).reshape(-1, 3)
     near = (centres[:, None] + offsets).reshape(-1, 3).astype(np.float32)
-    weights = np.repeat(sizes / len(offsets), len(offsets))
-    counted = np.bincount(terms_of(near), weights, len(TERMS))
+    found = np.bincount(terms_of(near), np.repeat(sizes, len(offsets)), len(TERMS))
+    background = np.bincount(terms_of(_lab(around)), minlength=len(TERMS)) / max(1, len(around))
+    neutral = np.isin(TERMS, ('white', 'black', 'grey'))
+    counted = found * (1 - _LIKE_BACKGROUND * background) * np.where(neutral, _NEUTRAL, 1.0)
     return np.asarray(counted / counted.sum(), np.float32)
 
 
@@ -119,13 +126,16 @@ def is_coloured(parts: FloatArray, word: str) -> tuple[bool | None, float]:
     return None, 0.0
 
 
-def _object_pixels(image: Image, box: Box) -> npt.NDArray[np.uint8]:
-    """Return `(N, 3)` pixels of the object in a box, scaled down; none for a box outside."""
+_Pixels = npt.NDArray[np.uint8]
+
+
+def _object_pixels(image: Image, box: Box) -> tuple[_Pixels, _Pixels]:
+    """Return pixels `(N, 3)` of the object in a box, and those around it; scaled down."""
     height, width = image.shape[:2]
     left, top = np.maximum(np.floor(box[:2]), 0).astype(int).tolist()
     right, bottom = np.minimum(np.ceil(box[2:]), (width, height)).astype(int).tolist()
     if right <= left or bottom <= top:
-        return np.zeros((0, 3), np.uint8)
+        return np.zeros((0, 3), np.uint8), np.zeros((0, 3), np.uint8)
     margin = (round(_MARGIN * (right - left)), round(_MARGIN * (bottom - top)))
     x, y = max(0, left - margin[0]), max(0, top - margin[1])
     view = image[y : bottom + margin[1], x : right + margin[0]]
@@ -137,12 +147,20 @@ def _object_pixels(image: Image, box: Box) -> npt.NDArray[np.uint8]:
     row = slice(min(inner[1], size_wh[1] - 1), max(inner[3], inner[1] + 1))
     mask = np.zeros(small.shape[:2], np.uint8)
     mask[row, column] = cv2.GC_PR_FGD
+    around = small[mask == cv2.GC_BGD]
     _cut_out(small, mask)
     inside = small[row, column]
     kept = (mask[row, column] == cv2.GC_PR_FGD) & _ellipse(*inside.shape[:2])
     if kept.sum() < _LEAST_PART * kept.size:
         kept = _ellipse(*inside.shape[:2])
-    return np.asarray(inside[kept], np.uint8)
+    return inside[kept], around
+
+
+def _lab(pixels: _Pixels) -> FloatArray:
+    if not len(pixels):
+        return np.zeros((0, 3), np.float32)
+    rgb = pixels[None].astype(np.float32) / 255
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0], np.float32)
 
 
 def _ellipse(height: int, width: int) -> npt.NDArray[np.bool_]:
@@ -226,6 +244,7 @@ def terms_of(lab: FloatArray) -> npt.NDArray[np.intp]:
         ((hue < 47) & (chroma >= 42) & (lightness < 47), 'red'),
         ((hue < 42), 'brown'),
         ((hue < 76) & (chroma >= 56) & (lightness >= 47), 'orange'),
+        ((hue < 60) & (chroma < 38) & (lightness >= 66), 'pink'),
         ((hue < 76) & (chroma >= 38) & (lightness >= 67), 'orange'),
         ((hue < 76), 'brown'),
         ((hue < 98) & (lightness < 70), 'brown'),
