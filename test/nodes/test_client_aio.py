@@ -113,9 +113,9 @@ def test_time_outs_are_outcomes(start):
     async def main():
         hanging = await client.aio.ask(OPEN_QUESTION, image=IMAGE, timeout_s=0.5)
         assert hanging.status is Status.TIMEOUT
-        missing = await client.aio.list_exemplars(timeout_s=0.2)
+        missing = await client.aio.search_memory('a mug', timeout_s=0.2)
         assert missing.status is Status.FAILED
-        assert 'nobody offers the service /list_exemplars' in missing.message
+        assert 'nobody offers the service /search_memory' in missing.message
 
     asyncio.run(main())
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2D, Detection2DArray
+from vision_msgs.msg import Detection2D
 
-from vlm_ros.client import VlmClient
+from vlm_ros.client import requests, VlmClient
 from vlm_ros.nodes import conversions
 from vlm_ros.results import Detections, Status, Truth
 from vlm_ros_interfaces import srv
@@ -33,11 +35,11 @@ def serve(graph):
         client.close()
 
 
-def filled(**fields):
-    """Return what fills a response with these fields."""
+def filled(found=None, **fields):
+    """Return what fills a response with these fields, and with what `found` holds by then."""
 
     def fill(request, response):
-        for name, value in fields.items():
+        for name, value in {**(found or {}), **fields}.items():
             setattr(response, name, value)
 
     return fill
@@ -83,12 +85,8 @@ def test_memories_have_their_stamps_poses_and_pictures(serve):
     moment.pose.header.frame_id = 'map'
     moment.pose.pose.position.x = 1.5
     bare = Moment(header=Header(stamp=STAMP), score=0.5)
-    client, server = serve(
-        search_memory=(
-            srv.SearchMemory,
-            filled(status=OK, moments=[moment, bare], remembered=7),
-        )
-    )
+    found = {'status': OK, 'moments': [moment, bare], 'remembered': 7}
+    client, server = serve(search_memory=(srv.SearchMemory, filled(found)))
     outcome = client.search_memory('a blue mug', since_ns=1_000_000_002, max_moments=3)
     assert outcome.result.remembered == 7
     first, second = outcome.result.moments
@@ -103,38 +101,23 @@ def test_memories_have_their_stamps_poses_and_pictures(serve):
     assert (request.since.sec, request.since.nanosec, request.max_moments) == (1, 2, 3)
     assert request.until.sec == request.until.nanosec == 0
     assert request.with_pictures
-
-
-def test_nothing_found_in_the_memory_is_an_empty_result(serve):
     nothing = ResultStatus(code=ResultStatus.NOTHING_FOUND, message='no blue mug')
-    client, _ = serve(search_memory=(srv.SearchMemory, filled(status=nothing, remembered=7)))
+    found |= {'status': nothing, 'moments': []}
     outcome = client.search_memory('a blue mug')
     assert (outcome.status, outcome.result.moments) == (Status.NOTHING_FOUND, ())
     assert outcome.line == 'NOTHING_FOUND: no blue mug'
 
 
-def test_a_reference_has_its_object_and_the_candidates(serve):
-    client, server = serve(
-        locate_object=(
-            srv.LocateObject,
-            filled(status=OK, detection=CUP.detections[0], confidence=0.5, candidates=CUP),
-        )
-    )
+def test_a_reference_has_its_object_or_the_candidates(serve):
+    found = {'status': OK, 'detection': CUP.detections[0], 'confidence': 0.5, 'candidates': CUP}
+    client, server = serve(locate_object=(srv.LocateObject, filled(found)))
     outcome = client.locate('the left cup', timeout_s=5.0)
     assert outcome.result.detection.labels == ('cup',)
     assert outcome.result.detection.xyxy.tolist() == [[1, 2, 5, 8]]
     assert outcome.result.candidates.labels == ('cup',)
     assert 0 < server.requests[0].timeout_s <= 5.0
-
-
-def test_unsure_references_have_only_candidates(serve):
     unsure = ResultStatus(code=ResultStatus.UNSURE, message='two may be meant')
-    client, _ = serve(
-        locate_object=(
-            srv.LocateObject,
-            filled(status=unsure, detection=Detection2D(), candidates=CUP),
-        )
-    )
+    found |= {'status': unsure, 'detection': Detection2D(), 'confidence': 0.0}
     result = client.locate('the cup').result
     assert (len(result.detection), result.candidates.labels) == (0, ('cup',))
     assert result.message == 'two may be meant'
@@ -153,9 +136,14 @@ def test_statements_are_set_and_refusals_said(serve):
     assert (refused.status, refused.message, refused.result) == (Status.FAILED, 'too many', None)
 
 
-@pytest.mark.parametrize(
-    ('fields', 'message'),
-    [
+def test_a_response_that_makes_no_sense_is_failed(serve):
+    says = {}
+    bad = PhraseGrounding(phrase='cup', start=2, end=5, detections=[3], scores=[0.5])
+    client, _ = serve(
+        verify_statement=(srv.VerifyStatement, filled(says)),
+        ground_phrases=(srv.GroundPhrases, filled(status=OK, groundings=[bad])),
+    )
+    for fields, message in (
         ({}, 'its status was left unset'),
         ({'status': ResultStatus(code=77)}, '77'),
         ({'status': OK, 'verdict': 9}, '9'),
@@ -164,24 +152,13 @@ def test_statements_are_set_and_refusals_said(serve):
             {'status': ResultStatus(code=ResultStatus.UNSURE), 'verdict': 1},
             'TRUE verdict with status UNSURE',
         ),
-    ],
-)
-def test_a_response_that_makes_no_sense_is_failed(serve, fields, message):
-    client, _ = serve(verify_statement=(srv.VerifyStatement, filled(**fields)))
-    outcome = client.verify('it is so')
-    assert (outcome.status, outcome.result) == (Status.FAILED, None)
-    assert outcome.message.startswith('the response cannot be used: ')
-    assert message in outcome.message
-
-
-def test_groundings_outside_the_detections_are_failed(serve):
-    bad = PhraseGrounding(phrase='cup', start=2, end=5, detections=[3], scores=[0.5])
-    client, _ = serve(
-        ground_phrases=(
-            srv.GroundPhrases,
-            filled(status=OK, detections=Detection2DArray(), groundings=[bad]),
-        )
-    )
+    ):
+        says.clear()
+        says.update(fields)
+        outcome = client.verify('it is so')
+        assert (outcome.status, outcome.result) == (Status.FAILED, None)
+        assert outcome.message.startswith('the response cannot be used: ')
+        assert message in outcome.message
     outcome = client.ground('a cup')
     assert outcome.status is Status.FAILED and 'outside' in outcome.message
 
@@ -215,3 +192,33 @@ def test_watching_begins_with_what_holds_and_ends_when_closed(serve, graph):
     watch.close()
     watch.close()
     graph.spin_until(lambda: not publisher.get_subscription_count(), 'the end of the watch')
+
+
+def test_what_may_be_lost_is_sent_once_more_where_that_is_safe(serve):
+    # A server that was discovered just now and that does not answer the first of each kind.
+    client, server = serve()
+    asked = {'verify': 0, 'add': 0}
+
+    def unless_first(kind):
+        async def respond(request, response):
+            asked[kind] += 1
+            if asked[kind] == 1:
+                await Future()
+            response.status = OK
+            return response
+
+        return respond
+
+    for srv_type, name, kind in (
+        (srv.VerifyStatement, 'verify_statement', 'verify'),
+        (srv.AddExemplar, 'add_exemplar', 'add'),
+    ):
+        server.create_service(
+            srv_type, name, unless_first(kind), callback_group=ReentrantCallbackGroup()
+        )
+    image = np.zeros((20, 30, 3), np.uint8)
+    added = client.send(requests.add_exemplar('mug', image=image, timeout_s=4.0))
+    assert client.verify('it is so').status is Status.OK
+    assert asked['verify'] == 2
+    assert client.wait(added).status is Status.TIMEOUT
+    assert asked['add'] == 1
