@@ -16,6 +16,7 @@ def _words(text: str) -> frozenset[str]:
 ARTICLES = _words('a an')
 DEFINITES = _words('the this that these those my your his her its our their')
 """Determiners that take for granted that the thing exists."""
+POSSESSIVES = _words('my your his her its our their')
 QUANTIFIERS = _words(
     'some any no every each all both either neither another many much few several most more'
     ' less fewer enough'
@@ -52,8 +53,8 @@ AUXILIARIES = _words(
 ADVERBS = _words(
     'very too quite rather really also just only even still already now then today currently'
     ' please never ever always often again together else yet almost least maybe perhaps once'
-    ' twice forward forwards backward backwards upside upstairs downstairs indoors outdoors somewhere'
-    ' anywhere well visible present etc ok okay hey hi hello yes sort kind'
+    ' twice forward forwards backward backwards upside upstairs downstairs indoors outdoors'
+    ' somewhere anywhere well visible present etc ok okay hey hi hello yes sort kind'
 )
 POSITIONS = _words(
     'left right top bottom front back middle center centre side corner edge half quarter rest'
@@ -93,6 +94,11 @@ ABSTRACT = _words(
     ' millimeter millimetre kilometer kilometre inch mile second minute hour percent degree'
 )
 """Names of what cannot be seen by itself."""
+
+BODY_PARTS = _words(
+    'hand arm leg foot head face eye ear nose mouth hair finger shoulder knee neck back lap'
+)
+"""What everybody has, so that a text which mentions it asks for nothing more."""
 
 COLOURS = _words(
     'red green blue yellow orange purple pink brown black white grey gray beige turquoise'

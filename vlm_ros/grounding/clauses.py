@@ -157,6 +157,7 @@ def _granted(text: str) -> tuple[Thing, ...]:
     if 'without' in text.split():
         return ()
     phrases = [phrase for phrase in chunk(text) if is_definite(phrase)]
+    phrases = [phrase for phrase in phrases if phrase.head not in lexicon.BODY_PARTS]
     return tuple(thing for thing in map(thing_of, phrases) if is_seen(thing))
 
 

@@ -42,8 +42,8 @@ def existence(match: re.Match[str], in_view: bool) -> Question | None:
     return _denied(question, match.groupdict().get('not'))
 
 
-# `a dog and is it black`, `no dog but a cat`: more is said than of the things before it.
-_JOINED = re.compile(r'(?:and|but|or|nor|,)\b')
+# More is said than of the things before: `a dog and is it black`, `no more dogs than cats`.
+_JOINED = re.compile(r'(?:and|but|or|nor|than)\b')
 # What turns the rest of a predicate round, or leaves open how much of it is denied.
 _DENYING = re.compile(r'\b(?:no|not|never|none|nor|neither|hardly|barely|but)\b')
 _SCOPED = re.compile(r'\b(?:and|but|all|both|every|each|only)\b|,')
@@ -109,10 +109,16 @@ _OTHER_CLAUSE = re.compile(
 )
 
 
+# There are half as many pairs of shoes as shoes.
+_PLURALITY = re.compile(
+    rf'(?:\w+ )?(?:{"|".join(lexicon.COLLECTIVES - {"piece", "pieces", "number"})}) of '
+)
+
+
 def count(match: re.Match[str], in_view: bool) -> Question | None:
     """Read what follows `how many`."""
     split = split_subject(match['rest'])
-    if split is None:
+    if split is None or _PLURALITY.match(match['rest']):
         return None
     (things, _), rest = split
     rest = _COUNT_TAIL.sub('', rest)
@@ -200,11 +206,24 @@ def _said_of(things: tuple[Thing, ...], either: bool, rest: str) -> Question | N
         return None
     if condition == Condition():
         things = tuple(replace(thing, presupposed=False) for thing in things)
+    elif condition.unchecked in _GONE:
+        return None if negation else _gone(things)
     elif negation:
         condition = replace(condition, negated=True)
         return Question(Kind.EXISTENCE, things, either, condition, yes_no=True)
     question = Question(Kind.EXISTENCE, things, either, condition, yes_no=True)
     return _denied(question, negation and negation.group())
+
+
+_GONE = ('gone', 'missing', 'absent')
+
+
+def _gone(things: tuple[Thing, ...]) -> Question | None:
+    """Turn `the dog is gone` into `there is no dog`; that one of several is stays open."""
+    if len(things) > 1 or not things[0].presupposed:
+        return None
+    thing = replace(things[0], presupposed=False, low=0, high=0)
+    return Question(Kind.EXISTENCE, (thing,), yes_no=True)
 
 
 def _alternatives(things: tuple[Thing, ...], rest: str) -> Question | None:
@@ -235,7 +254,8 @@ def _granted(text: str) -> tuple[Thing, ...]:
     for phrase in chunk(text):
         owned = phrase.determiner == "'s"
         granted = granted if owned else _is_granted(phrase, text)  # a man's hat, the man's hat
-        if granted:
+        own = phrase.head in lexicon.BODY_PARTS and phrase.determiner in lexicon.POSSESSIVES
+        if granted and not own:
             phrases.append(phrase)
     return _once([thing for thing in map(thing_of, phrases) if is_seen(thing)])
 

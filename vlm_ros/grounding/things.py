@@ -85,7 +85,7 @@ _OF_ALL = frozenset('all both each every'.split())
 def read_things(text: str) -> Things | None:
     """Read a text that is nothing but things in a row; None when it is not."""
     things: list[Thing] = []
-    either = False
+    joiners: set[str] = set()
     end = 0
     for phrase in chunk(text):
         lead = text[end : phrase.start].split()
@@ -101,10 +101,10 @@ def read_things(text: str) -> Things | None:
         if thing is None:
             return None
         things.append(thing)
-        either = either or 'or' in lead
-    if not things or text[end:].strip(' ,'):
+        joiners.update(_JOINERS.intersection(lead))
+    if not things or text[end:].strip(' ,') or joiners >= {'and', 'or'}:
         return None
-    return Things(tuple(things), either)
+    return Things(tuple(things), 'or' in joiners)
 
 
 def _are_numbers(lead: Sequence[str]) -> bool:

@@ -14,11 +14,13 @@ _IS_BEFORE = frozenset(
     'what where who there it that this here how he she when why which everything something'.split()
 )
 _WRITTEN_OUT = {"'re": 'are', "'m": 'am', "'ve": 'have', "'ll": 'will', "'d": 'would'}
+_EITHER = re.compile(r'\band/or\b|/', re.IGNORECASE)
 _MEANT = (
     (re.compile(r'\b(?:anyone|anybody|someone|somebody)(?: else)?\b'), 'a person'),
     (re.compile(r'\b(?:nobody|no one|no-one)(?: else)?\b'), 'no person'),
     (re.compile(r'\b(?:everyone|everybody)(?: else)?\b'), 'the people'),
     (re.compile(r'\b(?:anything|something)(?: else)?\b'), 'a thing'),
+    (re.compile(r'\bno longer\b'), 'not'),
     (re.compile(r'(?<=\bwearing )glasses\b'), 'eyeglasses'),
     (re.compile(r'\bnothing(?: else)?\b'), 'no thing'),
 )
@@ -31,7 +33,7 @@ def plain_text(text: str) -> str:
     text = ''.join(
         c for c in unicodedata.normalize('NFKC', text) if unicodedata.category(c) != 'Cf'
     )
-    words = tokens(text.replace('and/or', 'or').replace('/', ' or '))
+    words = tokens(_EITHER.sub(' or ', text))
     for index, token in enumerate(words):
         if token.after_mark and written:
             written.append(',')
@@ -80,13 +82,16 @@ _VIEW = re.compile(
     rf'|given |same )?{IMAGE}s?|in (?:sight|view|shot|frame)|in front of (?:you|me|us|the camera'
     r'|the robot)|ahead of (?:you|me|us|the robot)|(?:right )?now|at the moment|at present'
     r'|currently|at all|(?:over |right )?here|around (?:you|us|me)|please|anywhere|for me'
-    r'|nearby$|around$|on camera|at this (?:moment|time)|yes or no|in total|altogether|overall'
+    r'|nearby$|around$|any ?more$|any longer|on camera|at this (?:moment|time)|yes or no|in total'
+    r'|altogether|overall'
     r'|in (?:full |great |more )?detail|briefly|or not$)\b'
 )
 _OPENERS = re.compile(
     r'^(?:please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|tell me'
-    r'|let me know|say|answer(?: with)?(?: only)?|do you know|do you think|would you say|i wonder'
-    r'|i am wondering|(?:can|could|would|will) you (?:tell|inform) (?:me|us)|look and|make sure'
+    r'|let me know|say|answer(?: with)?(?: only)?|do you think'
+    r'|do you know(?= (?:if|whether|what|which|who|where|when|why|how|that)\b)|would you say'
+    r'|i wonder|i am wondering|(?:can|could|would|will) you (?:tell|inform) (?:me|us)|look and'
+    r'|make sure'
     r'|(?:can|could|would|will) you(?= (?:count|locate|point|show|describe|list|check|find out'
     r'|say)\b)'
     r'|(?:i|we) (?:want|need|would like) to (?:know|find out|see)'
