@@ -225,7 +225,9 @@ are there more people than cars? | yes
 are there more cars than people? | no
 are there fewer zebras than cups? | yes
 are there as many cups as laptops? | yes
-are there more cats than cups? | UNSURE: cannot tell: boxes show at least 0 of cat and 1 of cup
+are there more cats than cups? | no
+are there more cups than cats? | UNSURE: cannot tell: boxes show one cup and 0 to 1 cats
+are there more gizmos than cups? | UNSURE: cannot tell: this model cannot say ... is gizmo
 is the laptop bigger than the cup? | yes
 is the cup bigger than the laptop? | no
 is the cup bigger than the zebra? | NOT_IN_VIEW: there is no zebra in view

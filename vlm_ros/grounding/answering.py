@@ -183,17 +183,15 @@ def _answer_comparison(case: Case) -> Answer:
     compared = compare(comparison, *tallies)
     shown = joined([compared.evidence, case.references()])
     names = [thing.name for thing in things]
-    if compared.order is None:
-        unseen = case.unrecognized
-        reason = evidence.cannot_recognize(unseen) if unseen else compared.reason
-        return case.ask(reason, shown, choices=() if case.question.yes_no else names)
     message = IN_THE_PICTURE.format(measure=comparison.measure) if by_size else ''
-    if case.question.yes_no:
-        truth = bool(compared.holds(comparison.operator))
+    truth = compared.holds(comparison.operator)
+    if case.question.yes_no and truth is not None:
         return say_truth(case, truth, compared.confidence, shown, message)
+    if compared.order is None:
+        return case.ask(compared.reason, shown, choices=() if case.question.yes_no else names)
     if compared.order == 0:
         return unsure(f'neither: there are as many of {names[0]} as of {names[1]}', shown)
-    wanted = names[0 if compared.holds(comparison.operator) else 1]
+    wanted = names[0 if truth else 1]
     return case.say(f'the {wanted}', compared.confidence, shown, message)
 
 

@@ -138,8 +138,9 @@ class PairCase:
         compared = compare(
             Comparison('count', more.operator), rows[more.first][0], rows[1 - more.first][0]
         )
+        truth = compared.holds(more.operator)
         self._reason = self._reason or compared.reason
-        return compared.holds(more.operator), compared.confidence
+        return truth, compared.confidence if truth is not None else 0.0
 
 
 def agreed(boxes: Verdict, told: Verdict) -> Verdict:
