@@ -244,6 +244,7 @@ def terms_of(lab: FloatArray) -> npt.NDArray[np.intp]:
         ((hue < 47) & (chroma >= 42) & (lightness < 47), 'red'),
         ((hue < 42), 'brown'),
         ((hue < 76) & (chroma >= 56) & (lightness >= 47), 'orange'),
+        ((hue < 58) & (chroma >= 42) & (lightness >= 49), 'orange'),
         ((hue < 60) & (chroma < 38) & (lightness >= 66), 'pink'),
         ((hue < 76) & (chroma >= 38) & (lightness >= 67), 'orange'),
         ((hue < 76), 'brown'),
