@@ -123,12 +123,17 @@ def _pick(windows: FloatArray, cosines: FloatArray, threshold: float) -> Finds:
         if cosines[near].max() <= cosines[peak]:
             weights = np.exp((cosines - cosines[peak]) / VOTING_COSINE) * near
             box = np.asarray((weights[:, None] * windows).sum(0) / weights.sum(), np.float32)
-            boxes.append(box)
-            found.append(float(scores[peak]))
-        shared = intersection(box[None], windows[left])[0]
-        smaller = np.minimum(area(box[None]), area(windows[left]))
-        left = left[(shared <= NESTED * smaller) & (left != peak)]
+            if not boxes or _shared(box, np.array(boxes)).max() <= NESTED:
+                boxes.append(box)
+                found.append(float(scores[peak]))
+        left = left[(_shared(box, windows[left]) <= NESTED) & (left != peak)]
     return Finds(np.array(boxes, np.float32).reshape(-1, 4), np.array(found, np.float32))
+
+
+def _shared(box: FloatArray, others: FloatArray) -> FloatArray:
+    """Return which part of the smaller of two boxes lies in the other, for `(N, 4)` others."""
+    smaller = np.minimum(area(box[None]), area(others))
+    return np.asarray(intersection(box[None], others)[0] / np.maximum(smaller, 1e-9), np.float32)
 
 
 @lru_cache(maxsize=16)
