@@ -403,6 +403,7 @@ def test_embedded_watches_real_photographs(graph, monitor):
         model="''",
         statements="['cat: there is a cat', 'nobody: there is no person']",
         max_image_age_s='60.0',
+        timeout_s='60.0',
     )
     while not watched.node.is_active:  # a busy machine loads it for longer than the others
         graph.spin_for(0.1)
