@@ -1,5 +1,7 @@
 """The parts that questions are read by: windows, refusals, kinds, and what is in a thing."""
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import pytest
 
 from vlm_ros.grounding.clauses import read_attributes, read_condition
@@ -7,6 +9,31 @@ from vlm_ros.grounding.meaning import Kind
 from vlm_ros.grounding.questions import parse
 from vlm_ros.grounding.windows import take_window
 from vlm_ros.phrases import MAX_TEXT_CHARACTERS
+
+WORDS = """
+is are was there the a an no not two at least more fewer than as many what which who where how
+colour of dog dogs cat cup cups people red open bigger tallest left right on in next to or and but
+of all every none most holding wearing by being in the last 5 seconds , ? 's do you see it this
+""".split()
+
+
+@settings(deadline=None)
+@given(text=st.one_of(st.lists(st.sampled_from(WORDS), max_size=14).map(' '.join), st.text()))
+def test_whatever_is_asked_makes_a_question(text):
+    question = parse(text)
+    assert question.window_s >= 0
+    assert question.yes_no or question.kind is not Kind.EXISTENCE
+    assert (question.comparison is not None) == (question.kind is Kind.COMPARISON)
+    assert bool(question.attribute) == (question.kind is Kind.ATTRIBUTE)
+    assert len(question.options) != 1
+    if question.kind is Kind.COMPARISON:
+        assert len(question.things) == 2
+    if question.kind in (Kind.EXISTENCE, Kind.CHOICE, Kind.COUNT, Kind.LOCATION):
+        assert question.things
+    for thing in (*question.things, *question.condition.references):
+        assert thing.name
+        assert thing.high is None or thing.low <= thing.high
+        assert ' '.join((*thing.attributes, thing.name)) in thing.described
 
 
 @pytest.mark.parametrize(
