@@ -17,7 +17,7 @@ from vlm_ros.data.photographs import samples
 from vlm_ros.data.scene_memory import SceneMemory
 from vlm_ros.errors import StorageError
 from vlm_ros.images import decode_compressed
-from vlm_ros.nodes.conversions import detections_to_msg, image_to_msg
+from vlm_ros.nodes.conversions import detections_to_msg, image_to_msg, ns_to_stamp
 from vlm_ros.nodes.memory import MemoryNode
 from vlm_ros.results import Detections
 from vlm_ros_interfaces.msg import ResultStatus
@@ -218,17 +218,19 @@ def test_the_rate_is_kept(graph, remembering):
 
 
 @pytest.mark.parametrize('first', ['image', 'detections'])
-def test_labels_come_from_the_detections_of_the_same_image(graph, remembering, first):
+def test_labels_come_from_the_detections_nearest_in_time(graph, remembering, first):
     node = remembering()
     publisher = graph.client.create_publisher(type(_found(1)), 'detections', 10)
     graph.spin_until(publisher.get_subscription_count, 'a connection')
 
     def publish():
+        publisher.publish(_found(6.7, 'near'))
         publisher.publish(_found(7))
+        publisher.publish(_found(7.2, 'near'))
         publisher.publish(_found(8, 'wrong'))
 
     def detect():
-        again(graph, publish, lambda: ('', 8) in _labelled(node), 'labels')
+        again(graph, publish, lambda: 8 in _labelled(node), 'labels')
 
     if first == 'detections':
         detect()
@@ -243,14 +245,14 @@ def test_labels_come_from_the_detections_of_the_same_image(graph, remembering, f
 
 
 def _labelled(node):
-    return {(camera, stamp_ns // 10**9) for camera, stamp_ns in node._keeper._labels}
+    return {stamp_ns / 10**9 for stamp_ns, _ in node._keeper._labels.get('', ())}
 
 
-def _found(sec, *names):
+def _found(at_s, *names):
     names = names or ('cup', 'table', 'cup')
     boxes = np.tile(np.array([[1, 2, 30, 40]], np.float32), (len(names), 1))
     detections = Detections(boxes, np.ones(len(names), np.float32), names)
-    return detections_to_msg(detections, Header(stamp=Time(sec=sec)))
+    return detections_to_msg(detections, Header(stamp=ns_to_stamp(round(at_s * 1e9))))
 
 
 def test_the_pose_nearest_in_time_is_remembered(graph, remembering):

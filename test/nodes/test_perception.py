@@ -11,6 +11,7 @@ import pytest
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
+from vlm_ros.nodes.perception import NODES
 from vlm_ros_interfaces.msg import Caption, PerceptionStatus, ResultStatus
 from vlm_ros_interfaces.srv import AnswerQuestion
 

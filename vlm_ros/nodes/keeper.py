@@ -1,5 +1,6 @@
 """The thread that has the scene memory, so that the disk keeps nobody else waiting."""
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from vlm_ros.data.scene_memory import Moment, SceneMemory
 from vlm_ros.errors import ModelError, VlmRosError
 
 T = TypeVar('T')
-_LABELLED = 500
-"""Images whose labels are kept for a moment that may yet come."""
+LABELS_WITHIN_S = 0.5
+"""Labels of an image from further before or after say nothing about a moment."""
+_LABELLED = 100
+"""Images of a camera whose labels are kept for a moment that may yet come."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,15 @@ class Seen:
     embedding: FloatArray
     make: Callable[[], Moment]
     camera: str
+
+
+@dataclass
+class _Last:
+    """A camera's moment stored last, and how far from it the labels it has are."""
+
+    stamp_ns: int
+    number: int
+    gap_ns: int = round(LABELS_WITHIN_S * 1e9) + 1
 
 
 class Keeper:
@@ -50,8 +62,8 @@ class Keeper:
         self._memory: SceneMemory | None = None
         self._lock = threading.Lock()
         self._waiting: dict[str, Seen] = {}
-        self._labels: dict[tuple[str, int], tuple[str, ...]] = {}
-        self._unlabelled: dict[str, tuple[int, int]] = {}
+        self._labels: dict[str, deque[tuple[int, tuple[str, ...]]]] = {}
+        self._last: dict[str, _Last] = {}
         self.remembered = 0
         self.cameras: frozenset[str] = frozenset()
         self.trouble = ''
@@ -63,7 +75,7 @@ class Keeper:
             self._memory = make()
             with self._lock:
                 self._waiting.clear()
-                self._unlabelled.clear()
+                self._last.clear()
             self.remembered = len(self._memory)
             self.cameras = frozenset(self._memory.cameras)
             self.trouble = ''
@@ -105,16 +117,21 @@ class Keeper:
             self.submit(lambda memory: self._keep(memory, seen.camera))
 
     def label(self, camera: str, stamp_ns: int, labels: tuple[str, ...]) -> None:
-        """Say what was detected in an image, before or after it is remembered."""
+        """Say what was detected in an image, before or after one near it is remembered."""
         with self._lock:
-            self._labels[camera, stamp_ns] = labels
-            if len(self._labels) > _LABELLED:
-                del self._labels[next(iter(self._labels))]
-            stored_ns, number = self._unlabelled.get(camera, (0, 0))
-            if stored_ns != stamp_ns or not number:
-                return
-            del self._unlabelled[camera]
-        self.submit(lambda memory: self._try(lambda: memory.label(number, labels)))
+            recent = self._labels.setdefault(camera, deque(maxlen=_LABELLED))
+            recent.append((stamp_ns, labels))
+            last = self._last.get(camera)
+            number = self._nearer(last, stamp_ns)
+        if number is not None:
+            self.submit(lambda memory: self._try(lambda: memory.label(number, labels)))
+
+    def _nearer(self, last: _Last | None, stamp_ns: int) -> int | None:
+        """Return the moment that labels belong to, if no nearer ones came before."""
+        if last is None or (gap_ns := abs(stamp_ns - last.stamp_ns)) >= last.gap_ns:
+            return None
+        last.gap_ns = gap_ns
+        return last.number
 
     def _keep(self, memory: SceneMemory, camera: str) -> None:
         with self._lock:
@@ -128,10 +145,12 @@ class Keeper:
             return
         self.remembered = len(memory)
         self.cameras |= {moment.camera}
+        labels: tuple[str, ...] = ()
         with self._lock:
-            labels = self._labels.get((moment.camera, moment.stamp_ns))
-            if labels is None:
-                self._unlabelled[moment.camera] = moment.stamp_ns, number
+            last = self._last[moment.camera] = _Last(moment.stamp_ns, number)
+            for stamp_ns, names in self._labels.get(moment.camera, ()):
+                if self._nearer(last, stamp_ns) is not None:
+                    labels = names
         if labels:
             memory.label(number, labels)
 

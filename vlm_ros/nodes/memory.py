@@ -103,7 +103,8 @@ class MemoryNode(ModelNode[MemoryParameters]):
 
     ROS Subscriptions:
         * **image** (sensor_msgs/Image or CompressedImage): the camera.
-        * **detections** (vision_msgs/Detection2DArray): what a remembered image is labelled with.
+        * **detections** (vision_msgs/Detection2DArray): the nearest in time, within half a
+          second, label what is remembered.
         * **pose** (geometry_msgs/PoseStamped): where the camera was, within a second of the image.
 
     ROS Publishers:
