@@ -461,6 +461,11 @@ def test_closed_questions_are_scored_and_never_written():
         ('is the door open?', ('yes', 'no')),
         ('is there a cat?', ('yes', 'no')),
         ('is the door open or shut?', ('open', 'shut')),
+        ('is there no cat?', ('there is no cat', 'there is a cat')),
+        (
+            'is the cup not behind the laptop?',
+            ('the cup is not behind the laptop', 'the cup is behind the laptop'),
+        ),
         ('why is the person waiting?', ()),
     ]:
         answerer.asked.clear()

@@ -52,7 +52,7 @@ def _answer_existence(case: Case) -> Answer:
     if finding.truth is None:
         unseen = case.unrecognized
         reason = evidence.cannot_recognize(unseen) if unseen else finding.reason
-        return case.ask(reason, shown)
+        return case.ask(reason, shown, choices=_sentences(case))
     return say_truth(case, finding.truth, finding.confidence, shown)
 
 
@@ -79,6 +79,16 @@ def _spelled_out(case: Case, truth: bool) -> str:
     counts = [(case.tally(thing).low, thing.name) for thing in things]
     names = [amount(count, name) if count else f'no {name}' for count, name in counts]
     return f'there {"are" if counts[0][0] > 1 else "is"} {join_names(names)} {where}'
+
+
+def _sentences(case: Case) -> tuple[str, ...]:
+    """Return what a question for the opposite of something is scored by; else nothing."""
+    things, condition = case.question.things, case.question.condition
+    if condition.negated:
+        return _spelled_out(case, True), _spelled_out(case, False)
+    if len(things) != 1 or things[0].high != 0 or not condition.empty:
+        return ()
+    return f'there is no {things[0].described}', f'there is {with_article(things[0].described)}'
 
 
 def _find_anything(case: Case, thing: Thing) -> Finding:

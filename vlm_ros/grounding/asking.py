@@ -103,7 +103,7 @@ class Asker:
             return unsure(
                 f'the answer was {text!r}, but {check.objection}', joined([shown, check.evidence])
             )
-        denied = yes_no_of(text) is False or text == '0'
+        denied = yes_no_of(text) is False or text == '0' or text.startswith('there is no ')
         if maybe is not None and not denied:
             shown = joined([shown, maybe])
         shown = joined([own, shown, check.evidence])

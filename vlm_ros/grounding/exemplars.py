@@ -90,7 +90,7 @@ class ExemplarAwareDetector:
         self._exemplars: dict[str, list[Image]] = {}
         for exemplar in exemplars:
             self._exemplars.setdefault(exemplar.name.casefold(), []).append(exemplar.image)
-        for attribute in ('score_threshold', 'enough_px'):
+        for attribute in ('model_id', 'score_threshold', 'enough_px'):
             if hasattr(model, attribute):
                 setattr(self, attribute, getattr(model, attribute))
         own: float | None = getattr(model, 'score_threshold', None)

@@ -18,7 +18,7 @@ from vlm_ros.nodes.recent_frames import RecentFrames
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.tasks import Model, Ticket
 
-ASKED = ('detect', 'ground', 'caption', 'answer', 'match_regions')
+ASKED = ('detect', 'ground', 'caption', 'answer', 'verify', 'match_regions')
 """The tasks that the services need; a model that can do one of them is of use."""
 
 

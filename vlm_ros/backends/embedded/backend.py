@@ -242,7 +242,9 @@ class EmbeddedBackend:
         """Answer from what is found; what cannot be settled by that gets an abstention."""
         if not question.strip():
             raise QuestionError('the question is empty')
-        return GroundedAnswerer(self).answer(image, question, choices=choices, ticket=ticket)
+        # Whoever asks grounded questions makes its confidence a share of right answers, once.
+        grounded = GroundedAnswerer(self, curves={})
+        return grounded.answer(image, question, choices=choices, ticket=ticket)
 
     def encode_images(
         self, images: Sequence[Image], *, ticket: Ticket | None = None
