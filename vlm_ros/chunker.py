@@ -55,6 +55,7 @@ class Phrase:
 Tags = Mapping[int, Tag]
 """The tags of words, by where the words end in the text."""
 _NO_TAGS: Tags = {}
+_ONLY_ATTRIBUTES = lexicon.ATTRIBUTES - lexicon.NOUNS_TOO
 # `a muddy road`; what ends otherwise and is on no list mostly tells a kind, as in `solar panel`.
 _DESCRIPTIVE = ('y', 'ed', 'en', 'ful', 'less', 'ous', 'ing', 'able', 'ible', 'ive')
 
@@ -124,7 +125,7 @@ def _role(
     if run and before in lexicon.MODALS and word in lexicon.VERBS:
         return 'break'  # `can the robot pass`, though `the bus pass` is a name
     # Of `bus stop` and `wrist watch` the tagger makes sentences.
-    noun_too = word in lexicon.VERBS - lexicon.CERTAIN_VERBS
+    noun_too = word in lexicon.AMBIGUOUS_VERBS
     if noun_too and tag is not None and tag.finite and run and following:
         return 'break'
     if tag is not None and not noun_too and (tag.verb or lexicon.is_participle(word)):
@@ -154,7 +155,7 @@ def _ends_name(word: str) -> bool:
         word in lexicon.BREAKS
         or lexicon.is_adverb(word)
         or word in lexicon.DETERMINERS
-        or word in lexicon.CERTAIN_VERBS - lexicon.ATTRIBUTES
+        or (word in lexicon.CERTAIN_VERBS and word not in lexicon.ATTRIBUTES)
         or lexicon.number_value(word) is not None
     )
 
@@ -207,7 +208,7 @@ def _phrase(
     adjectives = {token.word for token in run if _is_adjective(token, tags)}
     if not words or run[-1].end - run[0].start > MAX_NAME_CHARACTERS:
         return  # nobody names a thing at such length
-    while len(words) > 1 and words[-1] in lexicon.ATTRIBUTES - lexicon.NOUNS_TOO:
+    while len(words) > 1 and words[-1] in _ONLY_ATTRIBUTES:
         words.pop()
     first = _attribute_count(words, adjectives)
     rest = words[first:]

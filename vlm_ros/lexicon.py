@@ -245,6 +245,8 @@ VERBS = (frozenset().union(*map(_forms, _VERBS)) | _IRREGULAR) - _words('need ne
 """Verbs in all their forms."""
 CERTAIN_VERBS = VERBS - _NOUNS_AS_VERBS
 """Verbs that are not nouns as well, wherever they stand."""
+AMBIGUOUS_VERBS = VERBS - CERTAIN_VERBS
+"""Verbs that are nouns as well."""
 BREAKS = PREPOSITIONS | CONJUNCTIONS | PRONOUNS | QUESTION_WORDS | AUXILIARIES | ADVERBS
 """Words that are never part of a name."""
 
