@@ -120,7 +120,7 @@ def test_what_a_question_becomes(graph, fake):
 
 
 def test_a_cancelled_leaf_stops_the_model(graph, fake):
-    client = fake(backend_options='script=[hang, ok...]')
+    client = fake(backend_options='script=[hang, hang, ok...]')
     pending = graph.nodes[0].requests._pending
     leaf = AskVlm('ask', client, OPEN_QUESTION, image=IMAGE, timeout_s=60.0)
     run(graph, leaf, lambda leaf: pending)
@@ -128,7 +128,10 @@ def test_a_cancelled_leaf_stops_the_model(graph, fake):
     leaf.stop(LeafStatus.INVALID)
     assert leaf.feedback_message == 'taken back'
     graph.spin_until(lambda: not pending, 'the end of the work')
-    assert run(graph, leaf) is SUCCESS  # it begins anew
+    run(graph, leaf, lambda leaf: pending)  # it begins anew
+    leaf.shutdown()
+    graph.spin_until(lambda: not pending, 'the end of the work')
+    assert run(graph, leaf) is SUCCESS
 
 
 def test_a_branch_that_takes_over_cancels_the_question(graph, fake):

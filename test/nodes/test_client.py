@@ -151,6 +151,7 @@ BAD = [
     (lambda: requests.ask('why?', window_s=-1.0), InputError, 'window_s must be from 0'),
     (lambda: requests.ask('why?', image=IMAGE[..., 0]), ImageError, 'shape'),
     (lambda: requests.ask('why?', image=IMAGE.astype(float)), ImageError, 'uint8'),
+    (lambda: requests.ask('why?', camera=5), InputError, "'camera' field must be of type 'str'"),
     (lambda: requests.verify('?'), QuestionError, 'no words'),
     (lambda: requests.verify('it is so', frames=2, agreeing=3), InputError, 'more than the 2'),
     (lambda: requests.verify('it is so', frames=-1), InputError, 'frames must be a whole'),
@@ -309,6 +310,23 @@ def test_blocking_on_the_executors_thread_is_refused(graph, node):
     assert client.wait(calls[0]).result.text == 'yes'
     client.close()
     executor.shutdown()
+
+
+def test_a_node_that_is_gone_ends_the_calls(node):
+    executor = run_with(SingleThreadedExecutor, node)
+    client = VlmClient(node, timeout_s=10.0)
+    call = client.send(requests.ask('Is there a cup?'))
+    executor.shutdown()
+    node.destroy_node()
+    client.close()
+    assert call.outcome().status in (Status.CANCELLED, Status.FAILED)
+
+
+def test_a_client_that_nobody_closes_ends_with_the_program():
+    code = 'from vlm_ros.client import *; c = VlmClient(); print(c.describe(timeout_s=0.1).line)'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stderr == ''
+    assert done.stdout.startswith('FAILED: nobody offers the service /describe_image: ')
 
 
 def test_a_node_that_nobody_runs_is_said_to_be_one(node):

@@ -104,6 +104,10 @@ class Leaf(Behaviour, Generic[T]):
             self._call = None
             self.feedback_message = 'taken back'
 
+    def shutdown(self) -> None:
+        """Take the request back where the tree ends in the middle of it."""
+        self.terminate(LeafStatus.INVALID)
+
     def _become(self, outcome: Outcome[T]) -> LeafStatus:
         kind = KINDS[outcome.status]
         if kind is Kind.FOUND and outcome.result is not None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 
 from vlm_ros.client.call import Call
@@ -21,6 +22,7 @@ from vlm_ros.client.endpoints import ActionEndpoint, Address, connect, Endpoint,
 from vlm_ros.client.outcomes import Outcome
 from vlm_ros.client.requests import Request
 from vlm_ros.client.responses import failed
+from vlm_ros.nodes import conversions
 from vlm_ros.results import Status
 
 T = TypeVar('T')
@@ -157,9 +159,10 @@ class Dispatcher:
         self._is_closed = True
         for exchange in (*self._left, *self._open):
             exchange.call.cancel()
-        if not (wait and self._idle.wait(_CLOSING_S)):
-            self._serve()
-        with self._lock:
+        is_sent = wait and self._idle.wait(_CLOSING_S)
+        with self._lock, contextlib.suppress(InvalidHandle):  # where the node is gone already
+            if not is_sent:
+                self._serve()
             self.node.destroy_timer(self._timer)
             self.node.destroy_guard_condition(self._guard)
             for endpoint in self._endpoints.values():
@@ -174,11 +177,7 @@ class Dispatcher:
         with self._lock:
             while self._left:
                 self._open.append(self._left.popleft())
-            self._open = [
-                exchange
-                for exchange in self._open
-                if exchange.advance(self._endpoint(exchange.address), self._log)
-            ]
+            self._open = [exchange for exchange in self._open if self._advance(exchange)]
             if self._open:
                 if self._timer.is_canceled():
                     self._timer.reset()
@@ -186,6 +185,13 @@ class Dispatcher:
                 self._timer.cancel()
                 if not self._left:
                     self._idle.set()
+
+    def _advance(self, exchange: Exchange) -> bool:
+        try:
+            return exchange.advance(self._endpoint(exchange.address), self._log)
+        except Exception as error:  # noqa: BLE001 - one request must not end the caller's executor
+            exchange.call.end(failed(*conversions.error_to_status(error)))
+            return False
 
     def _endpoint(self, address: Address) -> Endpoint:
         if address not in self._endpoints:

@@ -9,6 +9,7 @@ import uuid
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.task import Future
 
 _JOIN_S = 5.0
 
@@ -27,16 +28,23 @@ class OwnNode:
         self.node: Node = rclpy.create_node(name, context=self._context)
         self._executor: Any = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
+        self._end: Any = Future(executor=self._executor)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End the node and its thread."""
-        self._context.try_shutdown()
+        """End the thread, and with it the node."""
+        if not self._end.done():
+            self._end.set_result(None)
+            self._executor.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(_JOIN_S)
-        self.node.destroy_node()
 
-    def _spin(self) -> None:
+    def _run(self) -> None:
+        # The node is destroyed where nothing of it runs any more: another thread could take it
+        # from under a callback, which crashes the process.
         with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+            self._executor.spin_until_future_complete(self._end)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()

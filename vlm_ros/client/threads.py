@@ -13,8 +13,7 @@ def is_run_by(executor: Any) -> bool:
     """
     frame = inspect.currentframe()
     while frame is not None:
-        of_a_method = frame.f_code.co_varnames[:1] == ('self',)
-        if of_a_method and 'spin' in frame.f_code.co_name and frame.f_locals['self'] is executor:
+        if 'spin' in frame.f_code.co_name and frame.f_locals.get('self') is executor:
             return True
         frame = frame.f_back
     return False

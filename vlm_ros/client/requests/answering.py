@@ -71,7 +71,7 @@ def ask(
     }
     return Request(
         Address('answer', action.AnswerQuestion, is_action=True),
-        lambda left_s: action.AnswerQuestion.Goal(**fields, timeout_s=left_s),
+        lambda left_s: action.AnswerQuestion.Goal(check_fields=True, **fields, timeout_s=left_s),
         lambda response: responses.read(response, responses.answer),
         timeout(timeout_s),
         on_partial,
@@ -123,7 +123,7 @@ def verify(
     }
     return Request(
         Address('verify_statement', srv.VerifyStatement),
-        lambda left_s: srv.VerifyStatement.Request(**fields, timeout_s=left_s),
+        lambda left_s: srv.VerifyStatement.Request(check_fields=True, **fields, timeout_s=left_s),
         lambda response: responses.read(response, responses.verdict),
         timeout(timeout_s),
     )
@@ -163,7 +163,7 @@ def locate(
     }
     return Request(
         Address('locate_object', srv.LocateObject),
-        lambda left_s: srv.LocateObject.Request(**fields, timeout_s=left_s),
+        lambda left_s: srv.LocateObject.Request(check_fields=True, **fields, timeout_s=left_s),
         lambda response: responses.read(response, responses.reference),
         timeout(timeout_s),
     )

@@ -40,7 +40,7 @@ def detect(
     }
     return Request(
         Address('detect_objects', srv.DetectObjects),
-        lambda _: srv.DetectObjects.Request(**fields),
+        lambda _: srv.DetectObjects.Request(check_fields=True, **fields),
         lambda response: responses.read(response, responses.detections),
         timeout(timeout_s),
     )
@@ -72,7 +72,7 @@ def ground(
     fields = {'text': text, 'score_threshold': threshold, **source(camera, image)}
     return Request(
         Address('ground_phrases', srv.GroundPhrases),
-        lambda _: srv.GroundPhrases.Request(**fields),
+        lambda _: srv.GroundPhrases.Request(check_fields=True, **fields),
         lambda response: responses.read(response, partial(responses.groundings, text)),
         timeout(timeout_s),
     )
@@ -102,7 +102,7 @@ def describe(
     fields = {'prompt': prompt, **source(camera, image)}
     return Request(
         Address('describe_image', srv.DescribeImage),
-        lambda _: srv.DescribeImage.Request(**fields),
+        lambda _: srv.DescribeImage.Request(check_fields=True, **fields),
         lambda response: responses.read(response, responses.caption),
         timeout(timeout_s),
     )

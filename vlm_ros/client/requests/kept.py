@@ -58,7 +58,7 @@ def add_exemplar(
     }
     return Request(
         Address('add_exemplar', srv.AddExemplar, repeatable=False),
-        lambda _: srv.AddExemplar.Request(**fields),
+        lambda _: srv.AddExemplar.Request(check_fields=True, **fields),
         lambda response: responses.read(response, partial(responses.added, name)),
         timeout(timeout_s),
     )
@@ -81,9 +81,10 @@ def remove_exemplars(
         InputError: An argument cannot be used.
     """
     Vocabulary((name,))
+    fields = {'name': name, 'exemplar_id': exemplar_id}
     return Request(
         Address('remove_exemplars', srv.RemoveExemplars, repeatable=False),
-        lambda _: srv.RemoveExemplars.Request(name=name, exemplar_id=exemplar_id),
+        lambda _: srv.RemoveExemplars.Request(check_fields=True, **fields),
         lambda response: responses.read(response, responses.removed),
         timeout(timeout_s),
     )
@@ -147,7 +148,7 @@ def search_memory(
     }
     return Request(
         Address('search_memory', srv.SearchMemory),
-        lambda _: srv.SearchMemory.Request(**fields),
+        lambda _: srv.SearchMemory.Request(check_fields=True, **fields),
         lambda response: responses.read(response, responses.memories),
         timeout(timeout_s),
     )

@@ -42,6 +42,12 @@ class Request(Generic[T]):
     timeout_s: float | None = None
     on_partial: Callable[[str], None] | None = None
 
+    def __post_init__(self) -> None:
+        try:
+            self.fill(1.0)
+        except (AssertionError, TypeError) as error:  # what messages say of a wrong type
+            raise InputError(' '.join(str(error).split())) from error
+
 
 def source(camera: str, image: Image | None) -> dict[str, Any]:
     """Return the fields that say what to look at.

@@ -28,7 +28,7 @@ def set_vocabulary(
     names = names_of(vocabulary)
     return Request(
         Address(f'{camera}/set_vocabulary' if camera else 'set_vocabulary', srv.SetVocabulary),
-        lambda _: srv.SetVocabulary.Request(vocabulary=names),
+        lambda _: srv.SetVocabulary.Request(check_fields=True, vocabulary=names),
         responses.vocabulary_id,
         timeout(timeout_s),
     )
@@ -54,7 +54,7 @@ def set_statements(
     lines = [f'{name}: {statement}' for name, statement in statements.items()]
     return Request(
         Address('set_statements', srv.SetStatements),
-        lambda _: srv.SetStatements.Request(statements=lines),
+        lambda _: srv.SetStatements.Request(check_fields=True, statements=lines),
         partial(responses.statements, tuple(statements)),
         timeout(timeout_s),
     )
