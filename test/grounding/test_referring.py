@@ -40,6 +40,7 @@ ROOM = {
     'door': ('door', (560, 100, 630, 400), 0.9, ''),
     'small box': ('box', (380, 420, 420, 460), 0.6, ''),
     'large box': ('box', (400, 120, 500, 220), 0.65, ''),
+    'camera': ('camera', (230, 20, 270, 60), 0.7, ''),
     'left box': ('box', (10, 100, 70, 160), 0.62, ''),
 }
 UNRECOGNIZED = ('gizmo',)
@@ -168,6 +169,10 @@ def names_in(scene, detections):
         (ROOM, 'the red one', 'cup on floor'),
         (ROOM, 'the cup on the table left of the laptop', 'cup on table'),
         (ROOM, 'the lowest box', 'small box'),
+        (ROOM, 'the 3rd box from the top', 'small box'),
+        (ROOM, 'the camera', 'camera'),
+        (ROOM, 'the camera above the laptop', 'camera'),
+        (ROOM, 'the laptop below the camera in the picture', 'laptop'),
         (ROOM, 'the green cup on the table', 'cup on table'),
     ],
 )
@@ -204,6 +209,7 @@ def test_the_one_that_is_meant(scene, expression, expected):
         (STREET, 'the bicycle', ['faint'], 'there may be a bicycle'),
         (STREET, 'the gizmo', [], 'cannot say whether there is gizmo'),
         (STREET, 'the car left of the gizmo', ['car 1', 'car 2', 'car 3'], 'gizmo'),
+        (ROOM, 'the cup closest to the camera', ['cup on floor', 'cup on table'], 'lower'),
         (ROOM, 'the cup of tea', ['cup on table', 'cup on floor'], 'of tea'),
         (ROOM, 'the crimson cup', ['cup on floor'], 'cannot tell which is crimson'),
     ],

@@ -23,7 +23,7 @@ TERMS = (
     'brown',
 )  # fmt: skip
 """The eleven basic colour terms."""
-DOMINANT_SHARE = 0.45
+DOMINANT_SHARE = 0.4
 """What part of an object has the colour that the whole is called by."""
 MINOR_SHARE = 0.2
 """What part of an object may have a colour that it is not called by, if another dominates."""

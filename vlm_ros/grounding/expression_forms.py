@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from vlm_ros import lexicon
-from vlm_ros.grounding.expression_heads import read_head
+from vlm_ros.grounding.expression_heads import marked, read_head
 from vlm_ros.grounding.expression_tails import Counted, read_segments, Segment
 from vlm_ros.grounding.expressions import Clause, Expression, Link, Rank
 from vlm_ros.grounding.ranking import LAST, OPPOSITE, Order, SIDES, SUPERLATIVES
@@ -59,7 +59,7 @@ def read_expression(text: str) -> Reading:
         core = core[match.end() :]
     if not core or _ASKS.match(core):
         return Reading((), 'this is no expression for one object, such as `the cup on the table`')
-    readings = list(dict.fromkeys(_read(_ones(core))))
+    readings = list(dict.fromkeys(_read(marked(_ones(core)))))
     # `next to the second person from the left` counts people, not what is next to them.
     counted = [reading for reading in readings if not reading.uncounted]
     readings = (counted or readings)[:MAX_READINGS]

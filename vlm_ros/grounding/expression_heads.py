@@ -11,6 +11,8 @@ from vlm_ros.grounding.ranking import LAST, OPPOSITE, Order, ordinal, SIDES, SUP
 from vlm_ros.grounding.spatial import Place, place_named
 from vlm_ros.grounding.things import read_things, Thing
 
+_MARK = '-gadget'
+_PICTURE = re.compile(r'\b(camera|picture|photo|photograph|frame|image|video)(s?)\b(?!-)')
 ANYTHING = Thing('object', 'object')
 _PAIR = re.compile(r'^(?P<one>[a-z]+)(?: and |-and-)(?P<other>[a-z]+) (?P<rest>\w.*)$')
 _OF = re.compile(r'^of (?:all )?(?:the|these|those|my|our|your) (?P<rest>.+)$')
@@ -25,6 +27,16 @@ class Head(NamedTuple):
 
     expression: Expression
     rest: str
+
+
+def marked(text: str) -> str:
+    """Mark `camera`, `picture` and the like as things, as which questions do not take them."""
+    return _PICTURE.sub(rf'\1{_MARK}\2', text)
+
+
+def unmarked(text: str) -> str:
+    """Undo `marked`."""
+    return text.replace(_MARK, '')
 
 
 def read_head(text: str) -> Head | None:
@@ -108,6 +120,8 @@ def first_thing(text: str) -> tuple[Thing, str] | None:
     thing = things.things[0]
     if thing.name in lexicon.ABSTRACT or thing.high == 0:
         return None
+    described = unmarked(thing.described)
+    thing = replace(thing, name=unmarked(thing.name), described=described)
     return thing, text[end:].strip()
 
 

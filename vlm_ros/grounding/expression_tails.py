@@ -1,13 +1,14 @@
 """What follows the name in a referring expression, part by part."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 import re
 from typing import NamedTuple
 
 from vlm_ros import lexicon
 from vlm_ros.chunker import chunk, Phrase
 from vlm_ros.grounding.clauses import Condition, read_condition
-from vlm_ros.grounding.expression_heads import attributes_of, first_thing, read_head
+from vlm_ros.grounding.expression_heads import attributes_of, first_thing, read_head, unmarked
 from vlm_ros.grounding.expressions import Clause, Expression, Link, Rank
 from vlm_ros.grounding.ranking import Order, SIDES
 from vlm_ros.grounding.spatial import Place, Relation
@@ -34,8 +35,8 @@ _DISTANCE = re.compile(
     r'(?: away)?(?: (?:to|from|of))?(?: (?P<rest>.+))?$'
 )
 _CAMERA = re.compile(
-    r'^(?:the |this |our |my )?(?:me|us|you|here|camera|robot|viewer|observer|front|photographer)'
-    r'(?: |$)'
+    r'^(?:the |this |our |my )?(?:me|us|you|here|camera(?:-gadget)?|robot|viewer|observer|front'
+    r'|photographer)(?: |$)'
 )
 _NEUTRAL = re.compile(
     r'^(?:,|and|but|that|which|who|is|are|was|were|located|situated|placed|positioned|found|visible'
@@ -120,9 +121,11 @@ def _condition(text: str) -> tuple[Segment, str]:
         end = following
     condition = read_condition(text[:end])
     needed = tuple(
-        thing for thing in condition.references if condition.unchecked and not thing.bare
+        replace(thing, name=unmarked(thing.name))
+        for thing in condition.references
+        if condition.unchecked and not thing.bare
     )
-    return Clause(text[:end].strip(), needed), text[end:].strip(' ,')
+    return Clause(unmarked(text[:end].strip()), needed), text[end:].strip(' ,')
 
 
 def _understood(text: str, phrases: Sequence[Phrase]) -> Segment | None:
