@@ -9,7 +9,7 @@ whose answer is held against the boxes. What nobody can tell is said to be so.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vlm_ros.errors import InputError, QuestionError
+from vlm_ros.errors import InputError, ModelError, QuestionError
 from vlm_ros.grounding import referring
 from vlm_ros.grounding.answering import answer
 from vlm_ros.grounding.asking import Guard
@@ -302,7 +302,11 @@ class GroundedAnswerer:
         )
 
     def _calibrated(self, confidence: float, kind: str, model: object) -> float:
-        return calibrated(confidence, kind, str(getattr(model, 'model_id', '')), self._curves)
+        try:
+            backend = str(getattr(model, 'model_id', ''))
+        except ModelError:  # a lent detector that is being replaced; its answer is made already
+            return confidence
+        return calibrated(confidence, kind, backend, self._curves)
 
     def _observer(
         self, image: Image, region_xyxy: Sequence[float] | None, ticket: Ticket

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from vlm_ros.errors import ModelError
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.grounding.calibration import calibrated, Curve, FITTED
 from vlm_ros.grounding.meaning import Kind
@@ -62,6 +63,17 @@ class Dog:
             np.full(there, 0.8, np.float32),
             ('dog',) * there,
         )
+
+
+def test_an_answer_outlives_the_detector_that_made_it():
+    class Replaced(Dog):
+        @property
+        def model_id(self):
+            raise ModelError('it is put aside')
+
+    grounded = GroundedAnswerer(Replaced(), curves=CURVES)
+    answer = grounded.answer(np.zeros((32, 32, 3), np.uint8), 'Is there a dog?')
+    assert (answer.text, answer.confidence) == ('yes', pytest.approx(0.8))
 
 
 @pytest.mark.parametrize(
