@@ -11,7 +11,7 @@ from vlm_ros.grounding.attributes import Judge
 from vlm_ros.grounding.referring import locate
 from vlm_ros.grounding.sightings import Observer
 from vlm_ros.phrases import MAX_TEXT_CHARACTERS
-from vlm_ros.results import Answer, Detections, Status
+from vlm_ros.results import Answer, Detections, Reference, Status
 from vlm_ros.tasks import Ticket
 
 WIDTH, HEIGHT = 640, 480
@@ -461,3 +461,21 @@ def test_any_words_come_to_something(words):
     found = refer(STREET, text)
     assert found.status in (Status.OK, Status.NOT_IN_VIEW, Status.UNSURE)
     assert len(found.detection) == (found.status is Status.OK)
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        {'status': Status.OK},
+        {'status': Status.UNSURE},
+        {'status': Status.UNSURE, 'message': 'no', 'confidence': 0.5},
+        {'status': Status.NOT_IN_VIEW, 'message': 'no', 'detection': 1},
+        {'status': Status.OK, 'detection': 2},
+        {'status': Status.OK, 'detection': 1, 'confidence': 1.5},
+    ],
+)
+def test_a_reference_that_contradicts_itself_cannot_be_made(fields):
+    count = fields.pop('detection', 0)
+    boxes = Detections(np.zeros((count, 4)), np.ones(count), ('dog',) * count)
+    with pytest.raises(ValueError):
+        Reference(detection=boxes, **fields)
