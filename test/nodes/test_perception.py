@@ -68,7 +68,7 @@ def test_the_whole_graph_runs_in_one_process(graph, perception):
         '/robot/answer_question',
         AnswerQuestion.Request(question='Is there a person?'),
     )
-    assert response.answer == 'yes'
+    assert response.answer == 'yes', response.status.message
 
 
 def test_a_remap_moves_the_image_of_every_node(graph, perception):

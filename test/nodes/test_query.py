@@ -289,7 +289,7 @@ def test_an_action_without_an_image_is_aborted(graph, query):
 
 
 def test_too_many_requests_are_refused_at_once(graph, query):
-    call = query(backend_options='script=hang', timeout_s='5.0')
+    call = query(backend_options='script=hang', timeout_s='5.0', max_image_age_s='60.0')
     msg = graph.stamped()
     graph.publish(msg)
     client = graph.client.create_client(AnswerQuestion, 'answer_question')
@@ -303,7 +303,7 @@ def test_too_many_requests_are_refused_at_once(graph, query):
 
 
 def test_a_question_that_waited_is_about_the_newest_image_then(graph, query):
-    query(backend_options='script=1.0', max_image_age_s='0.5')
+    query(backend_options='script=2.0', max_image_age_s='60.0')
     graph.connect()
     timer = graph.client.create_timer(0.05, lambda: graph.publish(graph.stamped()))
     graph.spin_for(0.5)
@@ -316,7 +316,7 @@ def test_a_question_that_waited_is_about_the_newest_image_then(graph, query):
         provenance = response.provenance
         age_s = provenance.age.sec + provenance.age.nanosec * 1e-9
         inference_s = provenance.inference_time.sec + provenance.inference_time.nanosec * 1e-9
-        assert age_s < inference_s + 0.9, 'not older than the wait for the one before'
+        assert age_s < inference_s + 1.8, 'not older than the wait for the one before'
 
 
 def test_a_question_that_waited_while_the_camera_died_is_stale(graph, query):

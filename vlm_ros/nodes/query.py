@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vlm_ros import phrases
+from vlm_ros import inflection, phrases
 from vlm_ros.grounding.frames import MAX_FRAMES
 from vlm_ros.nodes.asked_node import AskedNode, AskedParameters, warm_up_detector
 from vlm_ros.nodes.parameters import parameter
@@ -92,7 +92,9 @@ class QueryNode(AskedNode[QueryParameters]):
 
     async def configure(self) -> None:
         """Load the model and the word lists, which the first question would wait for."""
-        words = Pending(self, on_a_thread(phrases.preload), Ticket())
+        words = Pending(self, on_a_thread(inflection.preload), Ticket())
+        # Takes seconds, and only a text to ground has use for it: that one waits where it must.
+        on_a_thread(phrases.preload)
         await super().configure()
         await words.result()
 

@@ -214,6 +214,7 @@ class EmbeddedBackend:
             QuestionError: A word is empty or too long.
         """
         ticket = ticket or Ticket()
+        ticket.check()
         for word in words:
             check_text(word, 'word')
         if not len(xyxy) or not words:
