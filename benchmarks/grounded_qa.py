@@ -73,6 +73,10 @@ def main() -> None:
     parser.add_argument('--calibrate', action='store_true', help='fit the curves of confidences')
     parser.add_argument('--no-cost', action='store_true', help="leave out the guard's own time")
     arguments = parse(parser)
+    try:
+        cutouts((*BOXED, *NAMED))
+    except RuntimeError as error:
+        parser.exit(1, f'{error}\n')
     if arguments.calibrate:
         from benchmarks._calibrating import calibrate
 
@@ -166,7 +170,8 @@ def scored(
             base = without.false_alarms
             yield Figure(f'{name}.false_alarms', with_guard.false_alarms, 'of absent', of, base)
         if not math.isnan(with_guard.ece):
-            yield Figure(f'{name}.ece', with_guard.ece, 'error', of, without.ece)
+            base = None if math.isnan(without.ece) else without.ece
+            yield Figure(f'{name}.ece', with_guard.ece, 'error', of, base)
     right, pairs = both_right(on)
     if pairs:
         low, high = wilson(right, pairs)
