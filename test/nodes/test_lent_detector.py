@@ -90,7 +90,7 @@ def test_a_detector_that_fails_is_named_and_the_model_stays(graph, parameters):
 
 def test_the_weights_of_a_detector_node_are_shared(graph, parameters):
     fake = {'backend': 'fake', 'vocabulary': 'cup'}
-    detector, _ = graph.start(
+    graph.start(
         DetectorNode,
         QueryNode,
         detector=fake,
@@ -100,7 +100,8 @@ def test_the_weights_of_a_detector_node_are_shared(graph, parameters):
     request = AnswerQuestion.Request(question='Is there a cup?')
     response = graph.call(AnswerQuestion, 'answer_question', request)
     assert response.status.code == ResultStatus.OK
-    assert detector.worker in graph.shared._users
+    detector, query = graph.nodes
+    assert query.worker is not detector.worker
     assert len(graph.shared._users) == 2
 
 
@@ -121,6 +122,7 @@ def test_the_backend_itself_as_its_detector_is_no_deadlock(graph):
     ],
 )
 def test_a_detector_that_cannot_be_had_is_said(graph, parameters, detector, message):
-    (query,) = graph.start(QueryNode, query={'backend': 'fake', 'detector': detector})
+    graph.start(QueryNode, query={'backend': 'fake', 'detector': detector}, active=False)
+    (query,) = graph.nodes
     graph.spin_until(lambda: query.trouble, 'the reason')
     assert message in query.trouble

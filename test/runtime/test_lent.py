@@ -105,5 +105,10 @@ def test_a_detector_that_is_gone_says_so(worker):
     owner = worker()
     lent = LentDetector(owner)
     owner.close()
-    with pytest.raises(OtherModelError, match='shutting down'):
-        lent.detect(IMAGE, NAMES)
+    for use in (
+        lambda: lent.detect(IMAGE, NAMES),
+        lambda: lent.score_threshold,
+        lambda: lent.model_id,
+    ):
+        with pytest.raises(OtherModelError, match='shutting down'):
+            use()

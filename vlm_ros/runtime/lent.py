@@ -34,20 +34,20 @@ class LentDetector:
         self._worker = worker
 
     @property
+    def model_id(self) -> str:
+        """The detector's name; raises `OtherModelError` where there is none now."""
+        return self._model.model_id
+
+    @property
     def score_threshold(self) -> float | None:
-        """The detector's own threshold, where it says so."""
-        return getattr(self._worker.model, 'score_threshold', None)
+        """The detector's own threshold, where it says so; raises as `model_id` does."""
+        return getattr(self._model, 'score_threshold', None)
 
     @property
     def likeness_threshold(self) -> float | None:
         """The same for pictures, where it says so."""
-        own: float | None = getattr(self._worker.model, 'likeness_threshold', self.score_threshold)
+        own: float | None = getattr(self._model, 'likeness_threshold', self.score_threshold)
         return own
-
-    @property
-    def model_id(self) -> str:
-        """The detector's name."""
-        return self._worker.model.model_id
 
     @property
     def detects_by_pictures(self) -> bool:
@@ -117,7 +117,18 @@ class LentDetector:
             turn.cancel(str(error))
             raise
         except (ModelError, QueueFull) as error:
-            raise OtherModelError(f'the detector failed: {error}') from error
+            raise _failed(error) from error
+
+    @property
+    def _model(self) -> Model:
+        try:
+            return self._worker.model
+        except ModelError as error:
+            raise _failed(error) from error
+
+
+def _failed(error: Exception) -> OtherModelError:
+    return OtherModelError(f'the detector failed: {error}')
 
 
 def _wait(future: 'Future[T]', ticket: Ticket) -> T:
