@@ -268,6 +268,14 @@ def test_a_thing_that_was_shown_is_found_asked_about_and_forgotten(graph, query)
     assert after.status.code == ResultStatus.UNSURE
 
 
+def test_a_lent_detector_is_shown_the_pictures(graph, query):
+    calls = query('fake', detector='embedded')
+    assert calls.add(image=photograph(graph, 'coffee'), roi=CUP).status.message == ''
+    found = calls.detect(photograph(graph, 'coffee', mirrored), 'zorp', 'cat')
+    assert found.status.code == ResultStatus.OK
+    assert set(names_of(found.detections)) == {'zorp'}
+
+
 def test_the_detector_looks_for_what_another_process_added(graph, folder):
     Gallery(folder).add('zorp', _cup())
     start_slowly(
