@@ -44,6 +44,7 @@ setup(
         'psutil>=5.9',
         'PyYAML>=6.0',
         'rich>=13',
+        'scipy>=1.11',
         'supervision>=0.26',
     ],
     extras_require={
