@@ -197,6 +197,10 @@ def print_table(title: str, on: Sequence[Outcome], off: Sequence[Outcome]) -> No
         if mine:
             without = score(list(off) if type_ == 'all' else of_type(off, type_))
             table.add_row(type_, *_cells(score(mine), without))
+    (right, pairs), (other, _) = both_right(on), both_right(off)
+    table.caption = (
+        f'word order: both right in {right} of {pairs} pairs, with the guard off {other}'
+    )
     Console(width=140).print(table)
 
 
