@@ -17,7 +17,7 @@ from benchmarks._scoring import calibration_error
 from vlm_ros import backends
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.grounding.calibration import Curve
-from vlm_ros.grounding.questions import parse
+from vlm_ros.language.questions import parse
 
 FEWEST = 40
 """From fewer answers no curve is fitted."""

@@ -99,7 +99,7 @@ def test_capitals_are_no_names():
 
 def test_spacy_is_imported_by_the_first_text_only():
     code = (
-        'import sys, vlm_ros.phrases, vlm_ros.grounding.questions as questions;'
+        'import sys, vlm_ros.phrases, vlm_ros.language.questions as questions;'
         "questions.parse('is there a red car left of the bus?');"
         "assert 'spacy' not in sys.modules"
     )

@@ -19,11 +19,11 @@ from vlm_ros.grounding.case import Case
 from vlm_ros.grounding.frames import answer_frames, MAX_FRAMES
 from vlm_ros.grounding.grounders import GroundingDetector
 from vlm_ros.grounding.inventory import EVERYDAY
-from vlm_ros.grounding.meaning import Question
-from vlm_ros.grounding.questions import parse
 from vlm_ros.grounding.sightings import Observer
 from vlm_ros.grounding.silent import Silent
 from vlm_ros.grounding.statements import agreed, PairCase, verify_one
+from vlm_ros.language.meaning import Question
+from vlm_ros.language.questions import parse
 from vlm_ros.phrases import check_text, Vocabulary
 from vlm_ros.results import Answer, Reference, Status, Truth, Verdict
 from vlm_ros.tasks import (

@@ -8,7 +8,7 @@ import pytest
 from vlm_ros.errors import ModelError
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.grounding.calibration import calibrated, Curve, FITTED
-from vlm_ros.grounding.meaning import Kind
+from vlm_ros.language.meaning import Kind
 from vlm_ros.results import Detections
 
 CURVES = {('fake', 'existence'): Curve(0.5, -1.0)}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vlm_ros.grounding.claims import check_claims
-from vlm_ros.grounding.questions import parse
 from vlm_ros.grounding.sightings import Observer
+from vlm_ros.language.questions import parse
 from vlm_ros.results import Detections
 
 SCENE = [

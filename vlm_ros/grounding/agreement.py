@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 import re
 
 from vlm_ros import lexicon
-from vlm_ros.grounding.wording import plain_text
+from vlm_ros.language.wording import plain_text
 from vlm_ros.phrases import noun_phrases, singular
 
 _YES = frozenset('yes yeah yep true correct right affirmative y'.split())

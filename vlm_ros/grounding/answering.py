@@ -7,16 +7,16 @@ from dataclasses import replace
 from vlm_ros.grounding import evidence
 from vlm_ros.grounding.asking import Guard, unsure
 from vlm_ros.grounding.case import Case
-from vlm_ros.grounding.clauses import Thing
 from vlm_ros.grounding.comparison import compare
 from vlm_ros.grounding.evidence import amount, Finding, joined
 from vlm_ros.grounding.inventory import list_things
-from vlm_ros.grounding.meaning import Kind
 from vlm_ros.grounding.sightings import Presence
-from vlm_ros.grounding.spatial import place_of
 from vlm_ros.inflection import join_names, with_article
+from vlm_ros.language.clauses import Thing
+from vlm_ros.language.meaning import Kind
 from vlm_ros.phrases import noun_phrases
 from vlm_ros.results import Answer, Detections, Status
+from vlm_ros.spatial import place_of
 
 IN_THE_PICTURE = 'by the {measure} in the picture, where what is near looks larger'
 

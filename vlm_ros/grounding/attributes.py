@@ -16,9 +16,9 @@ from vlm_ros.grounding import colours
 from vlm_ros.grounding.agreement import matching_choice, yes_no_of
 from vlm_ros.grounding.sightings import Observer
 from vlm_ros.grounding.silent import Silent
-from vlm_ros.grounding.spatial import Box
 from vlm_ros.inflection import with_article
 from vlm_ros.results import Detections, Status
+from vlm_ros.spatial import Box
 from vlm_ros.tasks import Image, QuestionAnswerer, RegionMatcher
 
 MAX_ASKED = 12

@@ -7,15 +7,15 @@ from vlm_ros.grounding import evidence
 from vlm_ros.grounding.agreement import matching_choice
 from vlm_ros.grounding.asking import Asker, Guard, no_choice, unsure
 from vlm_ros.grounding.attributes import Judge, Opinion
-from vlm_ros.grounding.clauses import Thing
 from vlm_ros.grounding.evidence import joined, Tally
 from vlm_ros.grounding.inventory import Around, look_around
-from vlm_ros.grounding.meaning import Kind, Question
 from vlm_ros.grounding.sightings import Observer, Presence, Sighting
-from vlm_ros.grounding.spatial import all_of
 from vlm_ros.inflection import join_names, with_article
+from vlm_ros.language.clauses import Thing
+from vlm_ros.language.meaning import Kind, Question
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Answer, Detections, Status
+from vlm_ros.spatial import all_of
 from vlm_ros.tasks import QuestionAnswerer
 
 MAX_ASKED = 4

@@ -11,13 +11,13 @@ import re
 from vlm_ros import lexicon
 from vlm_ros.grounding import evidence
 from vlm_ros.grounding.agreement import claimed_names, number_of
-from vlm_ros.grounding.clauses import Condition, read_condition, Thing
 from vlm_ros.grounding.evidence import amount, joined, Tally, tally
-from vlm_ros.grounding.meaning import Kind, Question
-from vlm_ros.grounding.questions import parse
 from vlm_ros.grounding.sightings import Observer, Presence
-from vlm_ros.grounding.wording import plain_text
 from vlm_ros.inflection import join_names
+from vlm_ros.language.clauses import Condition, read_condition, Thing
+from vlm_ros.language.meaning import Kind, Question
+from vlm_ros.language.questions import parse
+from vlm_ros.language.wording import plain_text
 from vlm_ros.phrases import MAX_TEXT_CHARACTERS, noun_phrases
 from vlm_ros.results import Detections
 

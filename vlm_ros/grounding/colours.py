@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_ros.boxes import FloatArray
-from vlm_ros.grounding.spatial import Box
+from vlm_ros.spatial import Box
 from vlm_ros.tasks import Image
 
 TERMS = (

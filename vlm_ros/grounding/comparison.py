@@ -10,8 +10,8 @@ import numpy as np
 
 from vlm_ros.boxes import FloatArray
 from vlm_ros.grounding.evidence import cannot_recognize, count_confidence, joined, Tally
-from vlm_ros.grounding.meaning import Comparison
 from vlm_ros.inflection import count_phrase, plural
+from vlm_ros.language.meaning import Comparison
 from vlm_ros.results import Detections
 
 CLEARLY = 1.15

@@ -11,12 +11,11 @@ import itertools
 
 import numpy as np
 
-from vlm_ros import lexicon
-from vlm_ros.grounding import spatial
+from vlm_ros import lexicon, spatial
 from vlm_ros.grounding.attributes import Opinion
-from vlm_ros.grounding.clauses import Condition, Thing
 from vlm_ros.grounding.sightings import Presence, Sighting
 from vlm_ros.inflection import count_phrase, join_names, plural, singular, with_article
+from vlm_ros.language.clauses import Condition, Thing
 from vlm_ros.results import Detections
 
 MAX_PAIRED_BOXES = 30

@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 
-from vlm_ros.grounding import spatial
+from vlm_ros import spatial
 from vlm_ros.grounding.attributes import Opinion
-from vlm_ros.grounding.expressions import Link, Rank
-from vlm_ros.grounding.ranking import certainty, Order, Ranking
 from vlm_ros.inflection import join_names
+from vlm_ros.language.expressions import Link, Rank
+from vlm_ros.ranking import certainty, Order, Ranking
 from vlm_ros.results import Detections, Reference
 
 

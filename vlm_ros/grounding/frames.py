@@ -14,8 +14,8 @@ from vlm_ros.grounding.answering import answer, find, say_truth
 from vlm_ros.grounding.asking import Guard
 from vlm_ros.grounding.case import Case
 from vlm_ros.grounding.evidence import Finding
-from vlm_ros.grounding.meaning import Kind, Question
 from vlm_ros.grounding.sightings import Observer
+from vlm_ros.language.meaning import Kind, Question
 from vlm_ros.results import Answer, Status
 from vlm_ros.tasks import FramesAnswerer, Image, QuestionAnswerer, Ticket
 

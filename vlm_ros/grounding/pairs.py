@@ -12,7 +12,7 @@ import itertools
 import re
 
 from vlm_ros.grounding.evidence import Finding
-from vlm_ros.grounding.spatial import all_of
+from vlm_ros.spatial import all_of
 
 LEFT, RIGHT = 0, 1
 _IMAGE = r'(?:image|picture|photo|photograph|frame|view|camera)'

@@ -11,19 +11,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from vlm_ros import boxes, lexicon
-from vlm_ros.grounding import evidence, spatial
+from vlm_ros import boxes, lexicon, spatial
+from vlm_ros.grounding import evidence
 from vlm_ros.grounding.attributes import Judge, Opinion, UNDECIDED
 from vlm_ros.grounding.evidence import joined
-from vlm_ros.grounding.expression_forms import read_expression
-from vlm_ros.grounding.expressions import Clause, Expression, Link
 from vlm_ros.grounding.fits import Fits, judged, linked, ranked
 from vlm_ros.grounding.inventory import EVERYDAY, list_things, SAME_OBJECT_IOU
-from vlm_ros.grounding.ranking import Ranking, SIDES
 from vlm_ros.grounding.sightings import Observer, Presence, Sighting
-from vlm_ros.grounding.things import Thing
 from vlm_ros.inflection import count_phrase, join_names, plural, with_article
+from vlm_ros.language.expression_forms import read_expression
+from vlm_ros.language.expressions import Clause, Expression, Link
+from vlm_ros.language.things import Thing
 from vlm_ros.phrases import check_text, Vocabulary
+from vlm_ros.ranking import Ranking, SIDES
 from vlm_ros.results import Detections, Reference, Status
 
 OTHERS_MAY_FIT = 0.75

@@ -9,12 +9,12 @@ from vlm_ros.grounding.answering import answer
 from vlm_ros.grounding.case import Case
 from vlm_ros.grounding.comparison import compare
 from vlm_ros.grounding.evidence import count_confidence, Finding, joined, Tally
-from vlm_ros.grounding.meaning import Comparison, Kind, Question
 from vlm_ros.grounding.pairs import LEFT, More, Of, parse_pair, Part, RIGHT
-from vlm_ros.grounding.questions import parse
-from vlm_ros.grounding.spatial import all_of
-from vlm_ros.grounding.wording import plain_text
+from vlm_ros.language.meaning import Comparison, Kind, Question
+from vlm_ros.language.questions import parse
+from vlm_ros.language.wording import plain_text
 from vlm_ros.results import Detections, Status, Truth, Verdict
+from vlm_ros.spatial import all_of
 
 NO_STATEMENT = 'this asks for something; give a statement that can be true or false'
 NOT_UNDERSTOOD = 'cannot tell: boxes do not show what is said of the two images'

@@ -22,7 +22,7 @@ from vlm_ros.backends.engine.recent import Recent
 from vlm_ros.backends.engine.work import TorchBackend
 from vlm_ros.boxes import FloatArray
 from vlm_ros.errors import BackendError, InputError, QuestionError
-from vlm_ros.grounding.questions import parse
+from vlm_ros.language.questions import parse
 from vlm_ros.phrases import check_text
 from vlm_ros.results import Answer, Caption, Status, Truth, Verdict
 from vlm_ros.tasks import Image, Ticket

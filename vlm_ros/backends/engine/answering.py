@@ -7,7 +7,7 @@ import torch
 
 from vlm_ros.backends.engine.generation import Generated
 from vlm_ros.errors import QuestionError
-from vlm_ros.grounding.questions import parse
+from vlm_ros.language.questions import parse
 from vlm_ros.phrases import check_text
 from vlm_ros.results import Answer, Caption, Status, Truth, Verdict
 from vlm_ros.tasks import Ticket

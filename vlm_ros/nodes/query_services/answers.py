@@ -10,8 +10,8 @@ from rclpy.action.server import ServerGoalHandle
 
 from vlm_ros.errors import InputError
 from vlm_ros.grounded import GroundedAnswerer
-from vlm_ros.grounding.windows import take_window
-from vlm_ros.grounding.wording import plain_text
+from vlm_ros.language.windows import take_window
+from vlm_ros.language.wording import plain_text
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.asked_node import AskedNode, boxes, in_view, Response, SERVICE_QOS
 from vlm_ros.nodes.image_feed import View
@@ -22,6 +22,7 @@ from vlm_ros.nodes.requests import is_given
 from vlm_ros.phrases import check_text
 from vlm_ros.results import Answer, Status
 from vlm_ros.tasks import (
+    Detector,
     Image,
     Model,
     PhraseGrounder,
@@ -194,10 +195,11 @@ class AnswerServices:
 
 def grounded(node: AskedNode[Any], model: Model) -> GroundedAnswerer:
     """Return what answers with a model that can detect, answer, or both, and a lent detector."""
-    detector = node.detector_for(model)
+    detector: Detector | PhraseGrounder | None = node.detector_for(model)
     if detector is None and isinstance(model, PhraseGrounder):
-        return GroundedAnswerer(model, **_other_tasks(model))
-    return GroundedAnswerer(detector, **_other_tasks(model))
+        detector = model
+    threshold = node.settings.values.score_threshold or None
+    return GroundedAnswerer(detector, score_threshold=threshold, **_other_tasks(model))
 
 
 def _other_tasks(model: Model) -> dict[str, Any]:

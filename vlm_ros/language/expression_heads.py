@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from vlm_ros import lexicon
 from vlm_ros.chunker import chunk
-from vlm_ros.grounding.expressions import Clause, Expression, Rank
-from vlm_ros.grounding.ranking import LAST, OPPOSITE, Order, ordinal, SIDES, SUPERLATIVES
-from vlm_ros.grounding.spatial import Place, place_named
-from vlm_ros.grounding.things import read_things, Thing
+from vlm_ros.language.expressions import Clause, Expression, Rank
+from vlm_ros.language.things import read_things, Thing
+from vlm_ros.ranking import LAST, OPPOSITE, Order, ordinal, SIDES, SUPERLATIVES
+from vlm_ros.spatial import Place, place_named
 
 _MARK = '-gadget'
 _PICTURE = re.compile(r'\b(camera|picture|photo|photograph|frame|image|video)(s?)\b(?!-)')

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
-from vlm_ros.grounding.clauses import read_attributes, read_condition
-from vlm_ros.grounding.meaning import Kind
-from vlm_ros.grounding.questions import parse
-from vlm_ros.grounding.windows import take_window
+from vlm_ros.language.clauses import read_attributes, read_condition
+from vlm_ros.language.meaning import Kind
+from vlm_ros.language.questions import parse
+from vlm_ros.language.windows import take_window
 from vlm_ros.phrases import MAX_TEXT_CHARACTERS
 
 WORDS = """

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 import re
 
-from vlm_ros.grounding import comparison_forms
-from vlm_ros.grounding.forms import (
+from vlm_ros.language import comparison_forms
+from vlm_ros.language.forms import (
     attribute,
     count,
     does,
@@ -25,10 +25,10 @@ from vlm_ros.grounding.forms import (
     statement,
     this_is,
 )
-from vlm_ros.grounding.meaning import Comparison, Kind, Question
-from vlm_ros.grounding.refusals import disregards_image, is_unseen
-from vlm_ros.grounding.windows import take_window
-from vlm_ros.grounding.wording import (
+from vlm_ros.language.meaning import Comparison, Kind, Question
+from vlm_ros.language.refusals import disregards_image, is_unseen
+from vlm_ros.language.windows import take_window
+from vlm_ros.language.wording import (
     Core,
     core_of,
     EYES,

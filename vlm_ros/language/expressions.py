@@ -7,10 +7,10 @@ the door`.
 from dataclasses import dataclass
 
 from vlm_ros import lexicon
-from vlm_ros.grounding.ranking import Order
-from vlm_ros.grounding.spatial import Place, Relation
-from vlm_ros.grounding.things import Thing
 from vlm_ros.inflection import join_names, plural
+from vlm_ros.language.things import Thing
+from vlm_ros.ranking import Order
+from vlm_ros.spatial import Place, Relation
 
 _OF_ITSELF = frozenset('with without of in on like'.split())
 _PLACES = lexicon.POSITIONS | lexicon.COLLECTIVES

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_ros.boxes import FloatArray
-from vlm_ros.grounding.spatial import Box
+from vlm_ros.spatial import Box
 
 SIZE_MARGIN = 1.15
 """How many times as large one must be: boxes of one object vary by as much at an IoU of 0.87."""

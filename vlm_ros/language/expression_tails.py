@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from vlm_ros import lexicon
 from vlm_ros.chunker import chunk, Phrase
-from vlm_ros.grounding.clauses import Condition, read_condition
-from vlm_ros.grounding.expression_heads import attributes_of, first_thing, read_head, unmarked
-from vlm_ros.grounding.expressions import Clause, Expression, Link, Rank
-from vlm_ros.grounding.ranking import Order, SIDES
-from vlm_ros.grounding.spatial import Place, Relation
+from vlm_ros.language.clauses import Condition, read_condition
+from vlm_ros.language.expression_heads import attributes_of, first_thing, read_head, unmarked
+from vlm_ros.language.expressions import Clause, Expression, Link, Rank
+from vlm_ros.ranking import Order, SIDES
+from vlm_ros.spatial import Place, Relation
 
 MAX_WORDS = 16
 """The longest condition that is read as one."""

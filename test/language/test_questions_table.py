@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vlm_ros.grounding.questions import Kind, parse
+from vlm_ros.language.questions import Kind, parse
 
 TABLE = Path(__file__).with_name('questions.tsv')
 

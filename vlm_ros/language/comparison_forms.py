@@ -5,9 +5,9 @@ Each reader takes the parts of a pattern and gives None where they are not what 
 
 import re
 
-from vlm_ros.grounding.meaning import Comparison, Kind, Question
-from vlm_ros.grounding.things import is_seen, read_things, Thing
-from vlm_ros.grounding.wording import EYES, SEE
+from vlm_ros.language.meaning import Comparison, Kind, Question
+from vlm_ros.language.things import is_seen, read_things, Thing
+from vlm_ros.language.wording import EYES, SEE
 
 _MEASURES = {
     'bigger': ('size', '>'),

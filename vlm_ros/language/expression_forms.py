@@ -10,13 +10,13 @@ import re
 from typing import NamedTuple
 
 from vlm_ros import lexicon
-from vlm_ros.grounding.expression_heads import marked, read_head
-from vlm_ros.grounding.expression_tails import Counted, read_segments, Segment
-from vlm_ros.grounding.expressions import Clause, Expression, Link, Rank
-from vlm_ros.grounding.ranking import LAST, OPPOSITE, Order, SIDES, SUPERLATIVES
-from vlm_ros.grounding.refusals import disregards_image
-from vlm_ros.grounding.spatial import Place, place_named
-from vlm_ros.grounding.wording import core_of, is_english, plain_text
+from vlm_ros.language.expression_heads import marked, read_head
+from vlm_ros.language.expression_tails import Counted, read_segments, Segment
+from vlm_ros.language.expressions import Clause, Expression, Link, Rank
+from vlm_ros.language.refusals import disregards_image
+from vlm_ros.language.wording import core_of, is_english, plain_text
+from vlm_ros.ranking import LAST, OPPOSITE, Order, SIDES, SUPERLATIVES
+from vlm_ros.spatial import Place, place_named
 
 MAX_READINGS = 4
 """`a on b on c on d` can be read in many ways; only the plainest are tried."""

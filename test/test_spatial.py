@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vlm_ros.grounding.spatial import (
+from vlm_ros.spatial import (
     all_of,
     any_of,
     holds,

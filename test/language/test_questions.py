@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from vlm_ros.grounding.questions import Kind, parse
+from vlm_ros.language.questions import Kind, parse
 
 EXISTENCE = """
 is there a dog? | dog

@@ -9,8 +9,8 @@ import re
 
 from vlm_ros import lexicon
 from vlm_ros.chunker import chunk
-from vlm_ros.grounding.spatial import Place, place_named, Relation
-from vlm_ros.grounding.things import (
+from vlm_ros.inflection import join_names
+from vlm_ros.language.things import (
     is_definite,
     is_seen,
     read_things,
@@ -18,7 +18,7 @@ from vlm_ros.grounding.things import (
     thing_of,
     Things,
 )
-from vlm_ros.inflection import join_names
+from vlm_ros.spatial import Place, place_named, Relation
 
 __all__ = ['Condition', 'Thing', 'Things', 'read_attributes', 'read_condition']
 

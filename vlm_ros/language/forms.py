@@ -10,9 +10,9 @@ import re
 
 from vlm_ros import lexicon
 from vlm_ros.chunker import chunk, Phrase
-from vlm_ros.grounding.clauses import Condition, read_attributes, read_condition
-from vlm_ros.grounding.meaning import Kind, Question
-from vlm_ros.grounding.things import (
+from vlm_ros.language.clauses import Condition, read_attributes, read_condition
+from vlm_ros.language.meaning import Kind, Question
+from vlm_ros.language.things import (
     is_definite,
     is_seen,
     read_things,
@@ -21,7 +21,7 @@ from vlm_ros.grounding.things import (
     thing_of,
     UNSEEN,
 )
-from vlm_ros.grounding.wording import Core, EYES, SEE
+from vlm_ros.language.wording import Core, EYES, SEE
 
 MAX_NAME_WORDS = 3
 """A longer name that no article introduces is no name but something that was not understood."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 import enum
 
-from vlm_ros.grounding.clauses import Condition, Thing
+from vlm_ros.language.clauses import Condition, Thing
 
 
 class Kind(enum.Enum):
