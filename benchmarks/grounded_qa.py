@@ -198,9 +198,8 @@ def print_table(title: str, on: Sequence[Outcome], off: Sequence[Outcome]) -> No
             without = score(list(off) if type_ == 'all' else of_type(off, type_))
             table.add_row(type_, *_cells(score(mine), without))
     (right, pairs), (other, _) = both_right(on), both_right(off)
-    table.caption = (
-        f'word order: both right in {right} of {pairs} pairs, with the guard off {other}'
-    )
+    if pairs:
+        table.caption = f'word order: both right in {right} of {pairs} pairs, guard off {other}'
     Console(width=140).print(table)
 
 
