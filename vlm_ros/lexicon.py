@@ -62,7 +62,7 @@ POSITIONS = _words(
 )
 """Nouns that name a place in the picture or on a thing rather than a thing."""
 IMAGE_WORDS = _words(
-    'picture image photo photograph scene view frame video camera shot screenshot snapshot'
+    'picture image photo photograph scene view frame video shot screenshot snapshot'
     ' snapshots images pictures photos'
 )
 COLLECTIVES = _words(

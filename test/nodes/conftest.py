@@ -100,7 +100,12 @@ class Graph:
 
     def stop(self) -> None:
         """End everything."""
-        rclpy.try_shutdown()
+        # As a signal does: the executor's thread ends by itself. rclpy's own shutdown would on
+        # Kilted destroy the nodes from here, under callbacks that run there.
+        context = rclpy.get_default_context()
+        if context.ok():
+            with context.handle:
+                context.handle.shutdown()
         if self._client_context is not None:
             self.client.destroy_node()
             self._client_context.try_shutdown()
@@ -110,6 +115,7 @@ class Graph:
         self.shared.close()
         for node in self.nodes:
             node.destroy_node()
+        rclpy.try_shutdown()
 
     def spin_until(self, done: Callable[[], Any], what: str = 'it') -> Any:
         """Spin the client until `done` returns something; fail after a while."""

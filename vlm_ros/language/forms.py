@@ -192,8 +192,13 @@ def _subject(text: str, in_view: bool) -> tuple[tuple[Thing, ...], bool, str] | 
     if split is None or any(thing.name in UNSEEN for thing in split[0].things):
         return None
     (things, either), rest = split
-    # Without words of a predicate, as in `is the door ajar`, one has gone into the name.
-    return (things, either, rest) if rest or in_view else None
+    if rest or in_view:
+        return things, either, rest
+    # Without words of a predicate, as in `is the door ajar`, one has gone into the name: which
+    # one is plain only where it is a colour, as in `is the car orange`.
+    front, _, last = text.rpartition(' ')
+    again = split_subject(front) if last in lexicon.COLOURS else None
+    return (*again[0], last) if again is not None and not again[1] else None
 
 
 def _said_of(things: tuple[Thing, ...], either: bool, rest: str) -> Question | None:
