@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument('--device', default='auto', help='its device')
     parser.add_argument('--failures', type=int, default=0, help='print so many wrong answers')
     parser.add_argument('--only', default='', help='one type of queries, such as colour')
+    parser.add_argument('--seed', type=int, default=0, help='of the first scene')
     parser.add_argument('--calibrate', action='store_true', help='fit the curves of confidences')
     parser.add_argument('--no-cost', action='store_true', help="leave out the guard's own time")
     arguments = parse(parser)
@@ -80,7 +81,13 @@ def main() -> None:
     if arguments.calibrate:
         from benchmarks._calibrating import calibrate
 
-        calibrate(lambda fit: [row for g in QUERIES for row in shown(g, arguments.limit, fit=fit)])
+        calibrate(
+            lambda fit: [
+                row
+                for group in QUERIES
+                for row in shown(group, arguments.limit, arguments.seed, fit=fit)
+            ]
+        )
         return
     found = figures(arguments)
     if not arguments.json:  # the tables tell the rest
@@ -90,7 +97,7 @@ def main() -> None:
 
 def figures(arguments: argparse.Namespace) -> Iterator[Figure]:
     """Ask everybody everything, yielding each figure as soon as it is known."""
-    sets = {group: shown(group, arguments.limit, fit=False) for group in QUERIES}
+    sets = {group: shown(group, arguments.limit, arguments.seed, fit=False) for group in QUERIES}
     for contender in contenders(arguments):
         for group, asked in sets.items():
             chosen = [(s, q) for s, q in asked if arguments.only in ('', q.type)]
@@ -131,12 +138,12 @@ def remembering(detector: Detector) -> Remembering:
     return Remembering(detector, [[recipe.name for recipe in set_] for set_ in (BOXED, NAMED)])
 
 
-def shown(group: str, limit: int, *, fit: bool) -> list[tuple[Scene, Query]]:
+def shown(group: str, limit: int, first: int, *, fit: bool) -> list[tuple[Scene, Query]]:
     """Make scenes and their queries until there are enough."""
     recipes = {'boxed': BOXED, 'named': NAMED}[group]
     chosen: list[Cutout] = [c for c in cutouts(recipes) if c.recipe.fit == fit]
     queries: list[tuple[Scene, Query]] = []
-    seed = FIT_SEED if fit else 0
+    seed = first + (FIT_SEED if fit else 0)
     while len(queries) < QUERIES[group]:
         scene = make_scene(seed, chosen)
         queries.extend((scene, query) for query in Asker(scene).queries())
