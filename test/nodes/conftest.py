@@ -106,6 +106,8 @@ class Graph:
         if context.ok():
             with context.handle:
                 context.handle.shutdown()
+            if self._thread is not None:
+                self._executor.wake()
         if self._client_context is not None:
             self.client.destroy_node()
             self._client_context.try_shutdown()
