@@ -171,7 +171,7 @@ def test_no_result_mixes_two_vocabularies(graph, detector):
 
 
 def test_the_newest_image_wins_and_the_dropped_are_counted(graph, detector):
-    detections, statuses = detector(backend_options='latency_s=1.5')
+    detections, statuses = detector(backend_options='latency_s=1.5', max_image_age_s='60.0')
     graph.connect()
     messages = [graph.stamped()]
     graph.publish(messages[0])
