@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
-import gc
 from pathlib import Path
 import threading
 import time
@@ -33,17 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker('ros')
-
-
-@pytest.fixture(scope='session', autouse=True)
-def quick_collections() -> None:
-    """Keep the collector off what other tests left in this process.
-
-    With the model libraries imported a full collection holds every thread up for half a second,
-    in which no camera of these tests would publish.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 class Graph:

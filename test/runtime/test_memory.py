@@ -3,8 +3,15 @@
 import gc
 import weakref
 
+import pytest
+
 from vlm_ros.backends.fake import FakeBackend
-from vlm_ros.runtime.memory import collect_garbage, free_models
+from vlm_ros.runtime.memory import free_models, spare_the_living
+
+
+@pytest.fixture(autouse=True)
+def quick_collections():
+    """Collect as a node does."""
 
 
 class Cyclic(FakeBackend):
@@ -17,7 +24,7 @@ class Cyclic(FakeBackend):
 
 def test_what_is_alive_is_spared_by_later_collections():
     model = Cyclic()
-    collect_garbage()
+    spare_the_living()
     assert gc.get_freeze_count() > 0
     assert not any(known is model for known in gc.get_objects())
 
@@ -25,6 +32,6 @@ def test_what_is_alive_is_spared_by_later_collections():
 def test_a_model_that_holds_itself_is_freed_after_it_was_spared():
     models = [Cyclic()]
     gone = weakref.ref(models[0])
-    collect_garbage()
+    spare_the_living()
     free_models(models)
     assert gone() is None

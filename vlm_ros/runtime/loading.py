@@ -21,7 +21,7 @@ from vlm_ros.runtime.candidates import (
     Seat,
     warm_up,
 )
-from vlm_ros.runtime.memory import collect_garbage, free_models
+from vlm_ros.runtime.memory import free_models, spare_the_living
 from vlm_ros.runtime.worker import Worker
 from vlm_ros.tasks import BatchDetector, Model
 
@@ -191,7 +191,7 @@ class LoadingWorker(Worker, Generic[M]):
             with self._wake:
                 warm_ups = list(self._warm_ups)
             warm_up(models[0], warm_ups)
-            collect_garbage()
+            spare_the_living()
         except BaseException as caught:  # noqa: BLE001 - whatever a third party's loading raises
             error = as_exception(caught)
         with self._wake:

@@ -56,12 +56,21 @@ def return_freed_memory() -> None:
 
 
 def collect_garbage() -> None:
-    """Collect all garbage, and keep later collections off what is left.
+    """Collect all garbage, that of what was spared before as well.
 
-    The interpreter's own full collections hold every thread up: for half a second once the model
-    libraries are imported, in which no camera of the process would be served. What is alive now
-    is looked at again only here, so that a model which is let go of is found all the same.
+    This holds every thread up: for half a second once the model libraries are imported.
     """
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def spare_the_living() -> None:
+    """Collect what is new, and keep later collections off what is left.
+
+    The interpreter's own full collections look at everything that the model libraries brought,
+    and no camera of the process is served meanwhile. What is alive now is looked at again only in
+    `collect_garbage`, so that a model which is let go of is found all the same.
+    """
     gc.collect()
     gc.freeze()
