@@ -176,6 +176,8 @@ def _below(box: Box, other: Box) -> bool | None:
 
 def _on(box: Box, other: Box) -> bool | None:
     height, other_height = _size(box, 1), _size(other, 1)
+    if _overlap(other, box) >= 0.95:
+        return None  # `on the phone`: what is held lies in the box of who has it
     if _shared(box, other, 0) <= 0 or box[1] >= other[3] or box[3] < other[1] - 0.5 * height:
         return False
     if box[3] > other[3] + 0.5 * other_height:
@@ -199,10 +201,9 @@ def _under(box: Box, other: Box) -> bool | None:
 
 
 def _in(box: Box, other: Box) -> bool | None:
-    # A box within a box may as well lie before it: inside is never certain, outside is.
-    area = max(_size(box, 0) * _size(box, 1), 1e-6)
-    shared = max(0.0, _shared(box, other, 0)) * max(0.0, _shared(box, other, 1))
-    return False if shared < 0.3 * area else None
+    # A box within a box may as well lie before it: inside is never certain, outside is. A person
+    # is in a helmet though its box is the smaller one.
+    return None if _holds_most_of(box, other) or _overlap(box, other) >= 0.3 else False
 
 
 def _near(box: Box, other: Box) -> bool | None:
@@ -221,6 +222,16 @@ def _between(box: Box, first: Box, second: Box) -> bool | None:
             return True
     outside = [(side(box, first), side(box, second)) for side in (_left_of, _right_of)]
     return False if any(all_of(side) for side in outside) else None
+
+
+def _holds_most_of(box: Box, other: Box) -> bool:
+    return _overlap(other, box) >= 0.5
+
+
+def _overlap(box: Box, other: Box) -> float:
+    """Part of a box that lies in another."""
+    area = max(_size(box, 0) * _size(box, 1), 1e-6)
+    return max(0.0, _shared(box, other, 0)) * max(0.0, _shared(box, other, 1)) / area
 
 
 def _shared(box: Box, other: Box, axis: int) -> float:

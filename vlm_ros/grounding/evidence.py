@@ -19,7 +19,7 @@ from vlm_ros.language.clauses import Condition, Thing
 from vlm_ros.results import Detections
 
 MAX_PAIRED_BOXES = 30
-"""Relations are tried between the best boxes only; a crowd has no one of whom anything is sure."""
+"""Relations are tried between the best boxes only; of the others of a crowd they stay open."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Tally:
         undecided: Boxes of which nobody can tell.
         rejected: Boxes that do not.
         weak: Boxes that may be the thing at all, and may fulfil it.
+        contrary: Boxes that may be the thing at all, and may not fulfil it.
         certainty: How far the condition's test can be trusted, in [0, 1].
         sighting: The look that all of them come from.
     """
@@ -56,6 +57,7 @@ class Tally:
     undecided: Detections
     rejected: Detections
     weak: Detections
+    contrary: Detections
     certainty: float
     sighting: Sighting
 
@@ -112,7 +114,7 @@ def tally(
         judged: Says of each box whether attributes hold; without it nobody can tell.
     """
     sighting = sightings[thing.name]
-    found = _best(sighting.found)
+    found = _best_first(sighting.found)
     opinions = [Opinion()] * len(found)
     if judged is not None and condition.attributes and len(found):
         opinions = list(judged(found, condition.attributes))
@@ -120,28 +122,38 @@ def tally(
         spatial.all_of(
             [
                 thing.plain or None,
-                fulfils(box, condition, sightings, resolution_wh, opinion.truth),
+                fulfils(box, condition, sightings, resolution_wh, opinion.truth)
+                if condition.relation is None or index < MAX_PAIRED_BOXES
+                else None,
             ]
         )
-        for box, opinion in zip(found.xyxy, opinions, strict=True)
+        for index, (box, opinion) in enumerate(zip(found.xyxy, opinions, strict=True))
     ]
     trust = [opinion.confidence for opinion in opinions if opinion.truth is not None]
-    weak = [
-        fulfils(box, condition, sightings, resolution_wh) is not False
-        for box in sighting.doubtful.xyxy
+    doubtful = _best_first(sighting.doubtful)
+    doubts = [
+        fulfils(box, condition, sightings, resolution_wh)
+        if condition.relation is None or index < MAX_PAIRED_BOXES
+        else None
+        for index, box in enumerate(doubtful.xyxy)
     ]
     return Tally(
         sure=found[np.array([value is True for value in values], bool)],
         undecided=found[np.array([value is None for value in values], bool)],
         rejected=found[np.array([value is False for value in values], bool)],
-        weak=sighting.doubtful[np.array(weak, bool)],
+        weak=doubtful[np.array([doubt is not False for doubt in doubts], bool)],
+        contrary=doubtful[np.array([doubt is not True for doubt in doubts], bool)],
         certainty=min([_certainty(condition, sightings), *trust]),
         sighting=sighting,
     )
 
 
-def _best(detections: Detections) -> Detections:
-    return detections[np.argsort(-detections.scores, kind='stable')[:MAX_PAIRED_BOXES]]
+def _best_first(detections: Detections) -> Detections:
+    return detections[np.argsort(-detections.scores, kind='stable')]
+
+
+def _paired(detections: Detections) -> Detections:
+    return _best_first(detections)[:MAX_PAIRED_BOXES]
 
 
 def _certainty(condition: Condition, sightings: Sightings) -> float:
@@ -204,10 +216,12 @@ def _stands(box: spatial.Box, condition: Condition, sightings: Sightings) -> boo
 def _stands_to(
     box: spatial.Box, relation: spatial.Relation, reference: Thing, sighting: Sighting
 ) -> bool | None:
-    others = [other for other in _best(sighting.found).xyxy if not np.array_equal(other, box)]
+    others = [other for other in _paired(sighting.found).xyxy if not np.array_equal(other, box)]
     values = [spatial.holds(relation, box, [other]) for other in others]
+    if len(sighting.found) > MAX_PAIRED_BOXES:
+        values.append(None)
     if reference.presupposed:
-        value = spatial.unanimous(values)
+        value = spatial.unanimous(values) if len(others) >= reference.low else None
     else:
         weak = [
             None if spatial.holds(relation, box, [other]) is not False else False
@@ -216,14 +230,23 @@ def _stands_to(
         # `on fire` is no relation to a fire.
         no_thing = reference.bare and sighting.presence is Presence.ABSENT
         unseen = [None] if no_thing or sighting.presence is Presence.UNRECOGNIZED else []
-        value = spatial.any_of([*values, *weak, *unseen])
+        value = _as_many([*values, *weak], reference, endless=bool(unseen))
     return None if value and not reference.plain else value
+
+
+def _as_many(
+    values: Sequence[bool | None], reference: Thing, *, endless: bool
+) -> bool | None:
+    """Tell whether it stands so to as many as are spoken of: `next to two cats`."""
+    low = values.count(True)
+    high = float('inf') if endless else low + values.count(None)
+    return _within(low, high, reference)
 
 
 def _stands_between(
     box: spatial.Box, references: Sequence[Thing], sightings: Sightings
 ) -> bool | None:
-    rows = [list(_best(sightings[reference.name].found).xyxy) for reference in references]
+    rows = [list(_paired(sightings[reference.name].found).xyxy) for reference in references]
     if len(rows) == 1 and references[0].plural:
         pairs = list(itertools.combinations(rows[0], 2))
     elif len(rows) == 2:
@@ -244,34 +267,62 @@ def exists(thing: Thing, condition: Condition, counted: Tally) -> Finding:
         evidence = joined([counted.sure, counted.undecided, counted.rejected])
         return Finding(None, 0.0, evidence, _reason(thing, condition, counted))
     evidence = counted.sure
-    if not truth:
+    if not truth or thing.high == 0:
         evidence = joined([counted.sure, counted.rejected, counted.sighting.others])
     return Finding(truth, _confidence(truth, thing, counted), evidence)
 
 
 def _count_truth(thing: Thing, counted: Tally) -> bool | None:
+    return _within(counted.low, counted.high, thing)
+
+
+def _within(low: float, high: float, thing: Thing) -> bool | None:
+    """Tell whether a number from `low` to `high` is as many as are spoken of."""
     most = float('inf') if thing.high is None else thing.high
-    if counted.low >= thing.low and counted.high <= most:
+    if low >= thing.low and high <= most:
         return True
-    return False if counted.high < thing.low or counted.low > most else None
+    return False if high < thing.low or low > most else None
 
 
 def _definite_truth(thing: Thing, counted: Tally) -> bool | None:
-    """Say whether something holds for `the cup`: where there are two cups, for both or neither."""
-    if thing.plural and len(counted.rejected):
-        return False
+    """Say whether something holds for `the cup`, `all cups`, `the two cups`, `neither cup`."""
+    if thing.high != 0:
+        return _of_all(thing, counted) if thing.plural else _of_the_one(counted)
+    if thing.plural:
+        return _count_truth(thing, counted)
+    holds = _of_the_one(counted)
+    return None if holds is None else not holds
+
+
+def _of_the_one(counted: Tally) -> bool | None:
+    """Where there are two cups, `the cup` is on the left if both are, and is not if neither is."""
     if len(counted.undecided) or bool(len(counted.sure)) == bool(len(counted.rejected)):
         return None
     return bool(len(counted.sure))
+
+
+def _of_all(thing: Thing, counted: Tally) -> bool | None:
+    if _numbered(thing) and len(counted.sighting.found) < thing.low:
+        return None
+    if len(counted.rejected):
+        # Of three dogs, `both dogs` are nobody knows which two.
+        return None if _numbered(thing) and len(counted.sighting.found) > thing.low else False
+    return None if len(counted.undecided) or len(counted.contrary) else True
+
+
+def _numbered(thing: Thing) -> bool:
+    """Tell whether it takes a number for granted, as `both dogs` does."""
+    return thing.presupposed and thing.low > 1
 
 
 def _confidence(truth: bool, thing: Thing, counted: Tally) -> float:
     """As sure as the least sure box that the truth hangs on."""
     best = sorted((float(score) for score in counted.sure.scores), reverse=True)
     absence = counted.sighting.absence_confidence
-    if thing.presupposed:
-        row = counted.sure if truth else counted.rejected
-        return min(counted.certainty, float(row.scores.max()))
+    if thing.presupposed and not (thing.plural and thing.high == 0):
+        row = counted.sure if truth is (thing.high != 0) else counted.rejected
+        surest = row.scores.min() if truth and thing.plural else row.scores.max()
+        return min(counted.certainty, float(surest))
     if not truth and thing.high is not None and len(best) > thing.high:
         return min(counted.certainty, best[thing.high])
     if not truth or not best:
@@ -330,6 +381,8 @@ def _reason(thing: Thing, condition: Condition, counted: Tally) -> str:
     it_is = 'they are' if several else 'it is'
     if not thing.plain:
         return cannot_describe(thing, len(found))
+    if _numbered(thing) and len(found) != thing.low:
+        return f'{seen}, and {number_word(thing.low)} are spoken of'
     if condition.unchecked:
         doing = condition.unchecked.split(' ', 1)[0]
         finite = doing in lexicon.CERTAIN_VERBS and not lexicon.is_participle(doing)
@@ -341,6 +394,8 @@ def _reason(thing: Thing, condition: Condition, counted: Tally) -> str:
         return f'{seen}, but boxes cannot tell whether {it_is} {condition.text}'
     if condition.place is not None and len(counted.undecided):
         return f'{seen}, but not clearly {condition.place.text}'
+    if thing.plural and thing.presupposed:
+        return f'{seen}, and there may be one more of which it does not hold'
     return f'{seen}, and there may be more'
 
 
