@@ -218,9 +218,13 @@ def test_detect_objects_takes_the_detectors_vocabulary(graph):
     graph.start(
         DetectorNode, QueryNode, detector={**fake, 'vocabulary': '[lamp, door]'}, query=fake
     )
-    graph.publish(graph.stamped())
-    response = graph.call(DetectObjects, 'detect_objects', DetectObjects.Request())
-    assert names_of(response.detections) == ['lamp', 'door']
+
+    def response():
+        graph.publish(graph.stamped())
+        return graph.call(DetectObjects, 'detect_objects', DetectObjects.Request())
+
+    # The announcement has to arrive.
+    graph.spin_until(lambda: names_of(response().detections) == ['lamp', 'door'])
 
 
 def test_nodes_with_the_same_model_share_it(graph):
@@ -311,12 +315,14 @@ def test_a_question_that_waited_is_about_the_newest_image_then(graph, query):
     futures = [graph.ask(AnswerQuestion, 'answer_question', request) for _ in range(3)]
     graph.spin_until(lambda: all(future.done() for future in futures), 'the answers')
     graph.client.destroy_timer(timer)
+    older_s = []
     for response in (future.result() for future in futures):
         assert response.status.code == ResultStatus.OK
         provenance = response.provenance
         age_s = provenance.age.sec + provenance.age.nanosec * 1e-9
         inference_s = provenance.inference_time.sec + provenance.inference_time.nanosec * 1e-9
-        assert age_s < inference_s + 1.8, 'not older than the wait for the one before'
+        older_s.append(age_s - inference_s)
+    assert max(older_s) < 3.5, 'the last one waited for 4 s'
 
 
 def test_a_question_that_waited_while_the_camera_died_is_stale(graph, query):

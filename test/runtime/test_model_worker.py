@@ -3,6 +3,7 @@
 from itertools import pairwise
 import logging
 import queue
+import re
 import threading
 import time
 
@@ -101,11 +102,11 @@ def raiser(error):
 def test_a_model_is_loaded_used_and_freed_on_the_worker(start):
     candidates = Candidates('a')
     worker = start(candidates)
-    worker.loaded.result(5.0)
+    worker.loaded.result(20.0)
     assert ask(worker) == 'a'
     state = worker.state
     assert (state.phase, state.name, state.model_id, state.error) == (Phase.READY, 'a', 'a', '')
-    assert worker.close(5.0)
+    assert worker.close(20.0)
     assert candidates.models[0].closed_on == ['lite']
     assert worker.state.phase is Phase.CLOSED
 
@@ -116,7 +117,7 @@ def test_a_model_that_does_not_load_fails_every_turn_with_the_reason(start, erro
     candidates.errors['a'] = error
     worker = start(candidates)
     with pytest.raises(ModelError, match=f'a: .*{error}'):
-        worker.loaded.result(5.0)
+        worker.loaded.result(20.0)
     for _ in range(2):
         with pytest.raises(ModelError, match=f'a: .*{error}; trying again in'):
             ask(worker)
@@ -127,7 +128,7 @@ def test_a_model_that_fails_to_warm_up_does_not_count_as_loaded(start):
     candidates = Candidates('a', 'b')
     gate = threading.Event()
     load = candidates.list[0].load
-    candidates.list[0] = Candidate('a', lambda: gate.wait(5.0) and load())
+    candidates.list[0] = Candidate('a', lambda: gate.wait(30.0) and load())
     worker = start(candidates)
 
     def warm_up(model):
@@ -137,7 +138,7 @@ def test_a_model_that_fails_to_warm_up_does_not_count_as_loaded(start):
 
     worker.warm_up(warm_up)
     gate.set()
-    worker.loaded.result(5.0)
+    worker.loaded.result(20.0)
     assert ask(worker) == 'b'
     assert 'no kernel image' in worker.state.error
     assert [model.warmed for model in candidates.models] == [0, 1]
@@ -287,11 +288,11 @@ def test_loading_that_hangs_is_given_up(start):
     release = threading.Event()
     load = candidates.list[0].load
     candidates.list[0] = Candidate('a', lambda: release.wait(30.0) and load())
-    patience = Patience(load_s=0.2, first_retry_s=100.0)
+    patience = Patience(load_s=2.0, first_retry_s=100.0)
     worker = start(candidates, patience)
     worker.loaded.result(10.0)
     assert ask(worker) == 'b'
-    assert 'a: loading took longer than 0.2 s' in worker.state.error
+    assert 'a: loading took longer than 2 s' in worker.state.error
     release.set()
     until(lambda: len(candidates.models) == 2 and candidates.models[1].closed_on)
     assert ask(worker) == 'b'
@@ -302,7 +303,7 @@ def test_without_a_model_turns_fail_at_once_and_it_is_tried_again(start):
     candidates.errors['a'] = WeightsError('not mounted yet')
     worker = start(candidates, QUICK)
     with pytest.raises(ModelError, match='not mounted yet'):
-        worker.loaded.result(5.0)
+        worker.loaded.result(20.0)
     candidates.errors.clear()
     until(lambda: worker.state.phase is Phase.READY)
     assert ask(worker) == 'a'
@@ -351,7 +352,7 @@ def test_out_of_memory_makes_batches_smaller_before_it_counts(start, error):
     candidates = Candidates('a', 'b')
     candidates.list[0] = Candidate('a', lambda: model)
     worker = start(candidates)
-    worker.loaded.result(5.0)
+    worker.loaded.result(20.0)
     assert worker.frames_at_once == 8
     for size in (4, 2, 1):
         with pytest.raises(OutOfMemory):
@@ -369,7 +370,7 @@ def test_requests_wait_while_the_first_model_loads(start):
     candidates = Candidates('a')
     gate = threading.Event()
     load = candidates.list[0].load
-    candidates.list[0] = Candidate('a', lambda: gate.wait(5.0) and load())
+    candidates.list[0] = Candidate('a', lambda: gate.wait(30.0) and load())
     worker = start(candidates)
     future = worker.submit(lambda: worker.call(lambda model: model.model_id), Ticket())
     assert worker.state.phase is Phase.LOADING
@@ -377,7 +378,7 @@ def test_requests_wait_while_the_first_model_loads(start):
         _ = worker.model
     assert not future.done()
     gate.set()
-    assert future.result(5.0) == 'a'
+    assert future.result(20.0) == 'a'
 
 
 def test_loading_that_takes_long_is_told(start, monkeypatch):
@@ -386,25 +387,25 @@ def test_loading_that_takes_long_is_told(start, monkeypatch):
     candidates = Candidates('a')
     gate, told = threading.Event(), []
     load = candidates.list[0].load
-    candidates.list[0] = Candidate('a', lambda: gate.wait(5.0) and load())
+    candidates.list[0] = Candidate('a', lambda: gate.wait(30.0) and load())
     worker = start(candidates, report=lambda level, text: told.append(text))
     until(lambda: len(told) >= 3)
     gate.set()
-    worker.loaded.result(5.0)
+    worker.loaded.result(20.0)
     until(lambda: told[-1] == 'a is ready on cpu')
     assert told[0] == 'loading a'
-    assert set(told[1:-1]) == {'loading a: 0 s so far'}
+    assert all(re.fullmatch(r'loading a: \d+ s so far', text) for text in told[1:-1])
 
 
 def test_closing_while_loading_frees_what_comes_too_late(start):
     candidates = Candidates('a')
     gate = threading.Event()
     load = candidates.list[0].load
-    candidates.list[0] = Candidate('a', lambda: gate.wait(5.0) and load())
+    candidates.list[0] = Candidate('a', lambda: gate.wait(30.0) and load())
     worker = start(candidates)
-    assert worker.close(5.0)
+    assert worker.close(20.0)
     with pytest.raises(ModelError, match='shutting down'):
-        worker.loaded.result(5.0)
+        worker.loaded.result(20.0)
     gate.set()
     until(lambda: candidates.models and candidates.models[0].closed_on)
 
@@ -425,7 +426,7 @@ def test_a_panic_while_loading_is_one_too(start):
     candidates = Candidates('a', 'b')
     candidates.errors['a'] = Panic('gone')
     worker = start(candidates)
-    worker.loaded.result(5.0)
+    worker.loaded.result(20.0)
     assert ask(worker) == 'b'
     assert worker.state.error == 'a: Panic: gone'
 
@@ -439,13 +440,13 @@ def test_a_panic_with_a_frame_leaves_the_thread_alive(start):
 
     for _ in range(2):
         worker.offer('front', 1, Consumer(work, lambda frame, error: error, results.put))
-        assert str(results.get(timeout=5.0)) == 'Panic: gone'
+        assert str(results.get(timeout=20.0)) == 'Panic: gone'
 
 
 def test_a_model_in_reserve_keeps_nobody_awake(start, monkeypatch):
     waits = []
     worker = start(Candidates('a', 'b'))
-    worker.loaded.result(5.0)
+    worker.loaded.result(20.0)
     wait = worker._wake.wait
     monkeypatch.setattr(
         worker._wake, 'wait', lambda timeout=None: waits.append(timeout) or wait(timeout)
@@ -465,9 +466,9 @@ def test_a_caller_that_looks_at_its_ticket_is_no_sign_of_life():
 
 def test_a_warm_up_that_hangs_costs_the_model(start):
     worker = start(Candidates('a', 'b'))
-    worker.loaded.result(5.0)
+    worker.loaded.result(20.0)
     stuck = Stuck()
     worker.warm_up(lambda model: model.model_id == 'b' or stuck(model))
-    assert stuck.entered.wait(5.0)
+    assert stuck.entered.wait(20.0)
     assert ask(worker, timeout_s=20.0) == 'b'
     stuck.release.set()
