@@ -10,6 +10,7 @@ from vlm_ros.grounding.case import Case
 from vlm_ros.grounding.comparison import compare
 from vlm_ros.grounding.evidence import amount, Finding, joined
 from vlm_ros.grounding.inventory import list_things
+from vlm_ros.grounding.sentences import alternatives, tell
 from vlm_ros.grounding.sightings import Presence
 from vlm_ros.inflection import join_names, with_article
 from vlm_ros.language.clauses import Thing
@@ -32,7 +33,12 @@ def answer(case: Case) -> Answer:
         return unsure('cannot tell: no image shows that')
     if not case.question.english:
         return case.ask('cannot tell: only English is understood', Detections())
-    return case.prepare() or _ANSWERS[case.question.kind](case)
+    failure = case.prepare()
+    if failure is not None:
+        return failure
+    if case.question.kind in _NAMED and any(thing.generic for thing in case.question.things):
+        return case.ask('cannot tell which object is meant; name it', case.references())
+    return _ANSWERS[case.question.kind](case)
 
 
 def find(case: Case) -> Finding:
@@ -52,7 +58,7 @@ def _answer_existence(case: Case) -> Answer:
     if finding.truth is None:
         unseen = case.unrecognized
         reason = evidence.cannot_recognize(unseen) if unseen else finding.reason
-        return case.ask(reason, shown, choices=_sentences(case))
+        return case.ask(reason, shown, choices=alternatives(case.question) or ())
     return say_truth(case, finding.truth, finding.confidence, shown)
 
 
@@ -62,62 +68,57 @@ def say_truth(
     """Answer yes or no, or in a sentence where a bare yes would mean either."""
     text = 'yes' if truth else 'no'
     if case.question.negated and not case.choices:
-        text = _spelled_out(case, truth)
+        tallies = [None if t.generic else case.tally(t) for t in case.question.things]
+        text = tell(case.question, tallies)
     return case.say(text, confidence, shown, message)
 
 
-def _spelled_out(case: Case, truth: bool) -> str:
-    """Answer a question for the opposite of something in a sentence."""
-    things, condition = case.question.things, case.question.condition
-    if condition.negated:
-        subject = join_names([f'the {thing.name}' for thing in things])
-        are = 'are' if len(things) > 1 or things[0].plural else 'is'
-        return f'{subject} {are} {"not " if truth else ""}{condition.text}'
-    where = condition.text or 'in view'
-    if any(thing.generic for thing in things):
-        return f'there is something {where}'  # nothing is never said to be there
-    counts = [(case.tally(thing).low, thing.name) for thing in things]
-    names = [amount(count, name) if count else f'no {name}' for count, name in counts]
-    return f'there {"are" if counts[0][0] > 1 else "is"} {join_names(names)} {where}'
-
-
-def _sentences(case: Case) -> tuple[str, ...]:
-    """Return what a question for the opposite of something is scored by; else nothing."""
-    things, condition = case.question.things, case.question.condition
-    if condition.negated:
-        return _spelled_out(case, True), _spelled_out(case, False)
-    if len(things) != 1 or things[0].high != 0 or not condition.empty:
-        return ()
-    return f'there is no {things[0].described}', f'there is {with_article(things[0].described)}'
-
-
 def _find_anything(case: Case, thing: Thing) -> Finding:
-    """Say whether there is `a thing`, or `no thing`, out of the vocabulary."""
+    """Say whether there is `a thing`, `no thing`, or `all things` are so, out of the vocabulary.
+
+    Whatever is not in the vocabulary may still be there: never a no to `a thing`, and never a yes
+    to `all things`.
+    """
     around = case.look_around(case.vocabulary.names)
-    if len(around.sure) and (thing.low, thing.high) in ((1, None), (0, 0)):
-        return Finding(thing.low == 1, float(around.sure.scores.max()), around.sure)
-    # Whatever is not in the vocabulary may still be there: never a no.
-    return Finding(None, 0.0, around.possible, around.reason)
+    seen = joined([around.sure, around.possible, around.failing])
+    if not thing.presupposed:
+        if len(around.sure) and (thing.low, thing.high) in ((1, None), (0, 0)):
+            return Finding(thing.low == 1, float(around.sure.scores.max()), around.sure)
+        return Finding(None, 0.0, around.possible, around.reason)
+    if len(around.failing) and (thing.low, thing.high, thing.plural) == (1, None, True):
+        return Finding(False, float(around.failing.scores.max()), around.failing)
+    if len(seen) == 1 and thing.low == 1 and not thing.plural and not len(around.possible):
+        return Finding(bool(len(around.sure)), float(seen.scores.max()), seen)
+    reason = around.reason
+    if len(seen):
+        reason = f'there {evidence.are(len(seen))} {list_things(seen)} in view, and there may be'
+        reason += ' more' if thing.plural else ' more; it is not clear which is meant'
+    return Finding(None, 0.0, seen, reason)
 
 
 def _answer_choice(case: Case) -> Answer:
     if case.question.options:
         return _answer_option(case)
     things = case.question.things
-    present = [t for t in things if case.sightings[t.name].presence is Presence.PRESENT]
-    absent = [t for t in things if case.sightings[t.name].presence is Presence.ABSENT]
-    found = joined([case.sightings[thing.name].found for thing in present])
-    if len(absent) == len(things):
+    findings = [evidence.exists(t, case.question.condition, case.tally(t)) for t in things]
+    present = [t for t, each in zip(things, findings, strict=True) if each.truth]
+    absent = [t for t, each in zip(things, findings, strict=True) if each.truth is False]
+    found = joined([case.sightings[thing.name].found for thing in things])
+    if all(case.sightings[t.name].presence is Presence.ABSENT for t in things):
         return case.not_in_view([thing.name for thing in things], found)
     names = [with_article(thing.described) for thing in things]
     if case.unrecognized:
         return case.ask(evidence.cannot_recognize(case.unrecognized), found, choices=names)
     one = len(present) == 1 and len(absent) == len(things) - 1
-    if not one or not present[0].plain or not case.question.condition.empty:
+    if not one or not case.question.condition.empty:
         return case.ask(
             f'cannot tell which it is: {join_names(names, "or")}', found, choices=names
         )
-    return case.say(with_article(present[0].name), float(found.scores.max()), found)
+    shown = case.sightings[present[0].name].found
+    text = with_article(present[0].name)
+    if present[0].low > 1:
+        text = amount(len(shown), present[0].name)
+    return case.say(text, float(shown.scores.max()), shown)
 
 
 def _candidates(case: Case) -> Detections:
@@ -187,7 +188,9 @@ def _answer_comparison(case: Case) -> Answer:
         return _answer_open(case)
     by_size = comparison.measure != 'count'
     absent = [t.name for t in things if case.sightings[t.name].presence is Presence.ABSENT]
-    if by_size and absent:
+    # Of nothing there are as many as of nothing else, but nobody means that.
+    alike = comparison.operator == '==' or not case.question.yes_no
+    if absent and (by_size or (alike and len(absent) == len(things))):
         return case.not_in_view(absent, joined([case.sightings[t.name].found for t in things]))
     tallies = [case.tally(thing) for thing in things]
     compared = compare(comparison, *tallies)
@@ -276,6 +279,8 @@ def _answer_open(case: Case) -> Answer:
     return case.ask(reason, joined(list(found.values())))
 
 
+_NAMED = frozenset({Kind.CHOICE, Kind.COUNT, Kind.ATTRIBUTE, Kind.COMPARISON, Kind.LOCATION})
+"""Kinds that something without a name has no answer to."""
 _ANSWERS = {
     Kind.EXISTENCE: _answer_existence,
     Kind.CHOICE: _answer_choice,

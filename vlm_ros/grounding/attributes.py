@@ -98,9 +98,7 @@ class Judge:
         """
         return self._first_decided(
             boxes,
-            lambda index: self._asked(
-                observer, boxes, index, f'Is the {boxes.labels[index]} {attribute}?'
-            ),
+            lambda index: self._asked_and_seen(observer, boxes, index, attribute),
             lambda index: self._compared(observer, boxes, index, attribute),
             lambda index: _coloured(observer.image, boxes.xyxy[index], attribute),
         )
@@ -137,17 +135,29 @@ class Judge:
         return Opinion(None, float(shares[choices.index(text)]), text) if text else UNDECIDED
 
     def _first_decided(
-        self, boxes: Detections, *judges: Callable[[int], Opinion]
+        self, boxes: Detections, *judges: Callable[[int], Opinion | None]
     ) -> tuple[Opinion, ...]:
         opinions = []
         for index in range(len(boxes)):
             said = (judge(index) for judge in judges)
-            opinions.append(next((opinion for opinion in said if opinion.decided), UNDECIDED))
+            first = next((each for each in said if each is None or each.decided), None)
+            opinions.append(first or UNDECIDED)
         return tuple(opinions)
 
     def _asked(self, observer: Observer, boxes: Detections, index: int, question: str) -> Opinion:
         said = self._told(observer, boxes, index, question, ('yes', 'no'))
         return Opinion(yes_no_of(said.text), said.confidence) if said.decided else UNDECIDED
+
+    def _asked_and_seen(
+        self, observer: Observer, boxes: Detections, index: int, attribute: str
+    ) -> Opinion | None:
+        """Ask whether an attribute holds; None where it is a colour that pixels clearly deny."""
+        question = f'Is the {boxes.labels[index]} {attribute}?'
+        said = self._asked(observer, boxes, index, question)
+        if not said.decided or not colours.terms_meant(attribute):
+            return said
+        seen = _coloured(observer.image, boxes.xyxy[index], attribute)
+        return said if seen.truth in (None, said.truth) else None
 
     def _told(
         self,

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from vlm_ros.grounding import evidence
-from vlm_ros.grounding.agreement import matching_choice
+from vlm_ros.grounding.agreement import matching_choice, yes_no_of
 from vlm_ros.grounding.asking import Asker, Guard, no_choice, unsure
 from vlm_ros.grounding.attributes import Judge, Opinion
+from vlm_ros.grounding.colour_claims import colours_in, object_to
 from vlm_ros.grounding.evidence import joined, Tally
 from vlm_ros.grounding.inventory import Around, look_around
 from vlm_ros.grounding.sightings import Observer, Presence, Sighting
@@ -214,7 +215,36 @@ class Case:
             at_most=min([self._surely_there, *sure]),
             choices=choices,
         )
+        if answer.status is not Status.OK:
+            return answer
+        objection = self._pixels_against(answer.text)
+        if objection:
+            message = f'the answer was {answer.text!r}, but {objection}'
+            return unsure(message, answer.evidence)
         return replace(answer, confidence=self.calibrate(answer.confidence, False))
+
+    def _pixels_against(self, text: str) -> str:
+        """Say what pixels have against a colour that the answerer told."""
+        question, image = self.question, self.observer.image
+        if question.attribute == 'colour' or question.options:
+            tallies = [self.tally(thing) for thing in question.things if not thing.generic]
+            boxes = joined([part for t in tallies for part in (t.sure, t.undecided)])
+            every = question.things[0].plural
+            return object_to(image, boxes, colours_in(text), every=every)
+        if question.kind is not Kind.EXISTENCE or question.negated or len(question.things) != 1:
+            return ''
+        (thing,) = question.things
+        attributes = question.condition.attributes or thing.attributes
+        said = yes_no_of(text)
+        if thing.generic or said is None or len(attributes) != 1:
+            return ''
+        return object_to(
+            image,
+            self.sightings[thing.name].found,
+            colours_in(attributes[0]),
+            affirmed=said,
+            every=thing.presupposed and thing.plural,
+        )
 
     def asker(self, answerer: QuestionAnswerer) -> Asker:
         """Return what asks the answerer."""

@@ -365,9 +365,9 @@ def cannot_describe(thing: Thing, count: int) -> str:
     """Say that a thing is in view and that nobody can tell whether it is as described."""
     if not count:
         return f'no box shows {with_article(thing.name)}'
-    are, it_is = ('are', 'they are') if count > 1 else ('is', 'it is')
+    it_is = 'they are' if count > 1 else 'it is'
     kind = plural(thing.described) if count > 1 else with_article(thing.described)
-    seen = f'there {are} {amount(count, thing.name)} in view'
+    seen = f'there {are(count)} {amount(count, thing.name)} in view'
     return f'{seen}, but this model cannot tell whether {it_is} {kind}'
 
 
@@ -377,7 +377,7 @@ def _reason(thing: Thing, condition: Condition, counted: Tally) -> str:
     if not len(found):
         return f'cannot tell: there may be {with_article(thing.name)} in view'
     several = len(found) > 1
-    seen = f'there {"are" if several else "is"} {amount(len(found), thing.name)} in view'
+    seen = f'there {are(len(found))} {amount(len(found), thing.name)} in view'
     it_is = 'they are' if several else 'it is'
     if not thing.plain:
         return cannot_describe(thing, len(found))
@@ -407,3 +407,8 @@ def number_word(count: int) -> str:
 def amount(count: int, name: str) -> str:
     """Say how many as a sentence does: `a dog`, `two dogs`."""
     return with_article(singular(name)) if count == 1 else count_phrase(count, name)
+
+
+def are(count: int) -> str:
+    """Return the verb that goes with a number of things."""
+    return 'are' if count > 1 else 'is'

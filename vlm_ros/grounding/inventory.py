@@ -35,11 +35,13 @@ class Around(NamedTuple):
     Attributes:
         sure: What surely fulfils the condition.
         possible: What may.
+        failing: What does not.
         looked_for: How many of the names the detector could look for.
     """
 
     sure: Detections
     possible: Detections
+    failing: Detections
     looked_for: int
 
     @property
@@ -83,7 +85,8 @@ def look_around(
     ]
     sure = found[np.array([value is True for value in values], bool)]
     possible = found[np.array([value is None for value in values], bool)]
-    return Around(sure, possible, looked_for)
+    failing = found[np.array([value is False for value in values], bool)]
+    return Around(sure, possible, failing, looked_for)
 
 
 def list_things(detections: Detections) -> str:
