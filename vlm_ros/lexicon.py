@@ -6,6 +6,7 @@ than name (colours, sizes, states, everyday verbs) are here as far as people use
 camera sees: a missing one makes a phrase longer, never lost. Everything is in lower case.
 """
 
+from collections.abc import Sequence
 import unicodedata
 
 
@@ -18,8 +19,8 @@ DEFINITES = _words('the this that these those my your his her its our their')
 """Determiners that take for granted that the thing exists."""
 POSSESSIVES = _words('my your his her its our their')
 QUANTIFIERS = _words(
-    'some any no every each all both either neither another many much few several most more'
-    ' less fewer enough'
+    'some any no every each all both either neither another many much few several multiple most'
+    ' more less fewer enough'
 )
 NUMBERS = {
     word: value
@@ -27,7 +28,11 @@ NUMBERS = {
         'zero one two three four five six seven eight nine ten eleven twelve thirteen'
         ' fourteen fifteen sixteen seventeen eighteen nineteen twenty'.split()
     )
-} | {'thirty': 30, 'forty': 40, 'fifty': 50, 'hundred': 100, 'dozen': 12}
+} | {
+    'thirty': 30, 'forty': 40, 'fifty': 50, 'sixty': 60, 'seventy': 70, 'eighty': 80,
+    'ninety': 90, 'hundred': 100, 'thousand': 1000, 'dozen': 12,
+}  # fmt: skip
+_MULTIPLIERS = frozenset({'dozen', 'hundred', 'thousand'})
 DETERMINERS = ARTICLES | DEFINITES | QUANTIFIERS | NUMBERS.keys()
 
 PREPOSITIONS = _words(
@@ -53,8 +58,10 @@ AUXILIARIES = _words(
 ADVERBS = _words(
     'very too quite rather really also just only even still already now then today currently'
     ' please never ever always often again together else yet almost least maybe perhaps once'
-    ' twice forward forwards backward backwards upside upstairs downstairs indoors outdoors'
-    ' somewhere anywhere well visible present etc ok okay hey hi hello yes sort kind'
+    ' twice thrice nowhere elsewhere everywhere sometimes nowadays soon earlier later ago further'
+    ' yesterday tomorrow tonight forward forwards backward backwards upside upstairs downstairs'
+    ' indoors outdoors somewhere anywhere well visible present etc ok okay hey hi hello yes'
+    ' sort kind'
 )
 POSITIONS = _words(
     'left right top bottom front back middle center centre side corner edge half quarter rest'
@@ -134,7 +141,11 @@ _LOOKS = _words(
     ' extra real fake foreign american european japanese chinese fresh ripe rotten sunny cloudy'
     ' crowded quiet loud lovely friendly strange unknown unusual suspicious many'
 )
-_ORDINALS = _words('first second third fourth fifth sixth last next')
+_ENDINGS = {1: 'st', 2: 'nd', 3: 'rd'}
+_ORDINALS = _words(
+    'first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth'
+    ' fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth last next'
+) | {f'{n}{"th" if n // 10 == 1 else _ENDINGS.get(n % 10, "th")}' for n in range(1, 100)}
 _ACTIVITIES = _words(
     'running walking sleeping sitting standing lying moving flying smiling crying laughing'
     ' playing jumping swimming barking waiting hanging falling approaching working eating'
@@ -251,7 +262,7 @@ BREAKS = PREPOSITIONS | CONJUNCTIONS | PRONOUNS | QUESTION_WORDS | AUXILIARIES |
 """Words that are never part of a name."""
 
 
-MANY = _words('these those many several few both all most more')
+MANY = _words('these those many several multiple few both all most more')
 """Determiners that only a plural follows."""
 SINGLE = _words('a an one this that each every')
 """Determiners that only a singular follows."""
@@ -278,7 +289,30 @@ def number_value(word: str) -> int | None:
     """Return what a number word or a row of up to six digits counts, None for another word."""
     if word in NUMBERS:
         return NUMBERS[word]
+    tens, hyphen, unit = word.partition('-')
+    if hyphen and tens in NUMBERS and unit in NUMBERS:
+        return number_of((tens, unit))
     return int(word) if word.isascii() and word.isdecimal() and len(word) <= 6 else None
+
+
+def number_of(words: Sequence[str]) -> int | None:
+    """Return what number words in a row count (`two hundred`); None where they make no number."""
+    if len(words) == 1:
+        return number_value(words[0])
+    total, group, limit = 0, 0, 10**6
+    for word in words:
+        value = number_value(word)
+        if value is None:
+            return None
+        if word in _MULTIPLIERS and group and value < limit:
+            total, group, limit = total + group * value, 0, value
+        elif not group and word not in _MULTIPLIERS:
+            group = value
+        elif 20 <= group < 100 and not group % 10 and 0 < value < 10:
+            group += value
+        else:
+            return None
+    return total + group if words and group < limit else None
 
 
 def is_latin(word: str) -> bool:

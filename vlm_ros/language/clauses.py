@@ -103,15 +103,27 @@ _NEUTRAL = re.compile(
     r'|seen|shown|somewhere|currently|now|still|also|directly|anywhere|present)(?= |$) ?'
 )
 
+_DENIAL = re.compile(r'(?:no|not|never|none|nor|neither)\b')
+
 
 def read_condition(text: str) -> Condition:
     """Read what is said of things: a place, a relation, or words that boxes cannot show."""
+    rest = _without_neutral(text)
+    if rest.startswith('not '):
+        denied = _without_neutral(rest[4:])
+        condition = Condition() if _DENIAL.match(denied) else _read(denied)
+        return Condition(unchecked=rest) if condition.empty else replace(condition, negated=True)
+    return _read(rest)
+
+
+def _without_neutral(text: str) -> str:
     rest = text.strip(' ,')
     while match := _NEUTRAL.match(rest):
         rest = rest[match.end() :]
-    if rest.startswith('not '):
-        denied = read_condition(rest[4:])
-        return Condition(unchecked=rest) if denied.empty else replace(denied, negated=True)
+    return rest
+
+
+def _read(rest: str) -> Condition:
     if not rest or rest in ('there', 'here'):
         return Condition()
     # `people are left`, `the answer is right` are about no place.
@@ -124,7 +136,13 @@ def read_condition(text: str) -> Condition:
     if match := _RELATION.match(rest):
         relation = next(relation for relation in _RELATIONS if match[relation.name])
         references = read_things(match['reference'])
-        if references is not None and not references.either and _can_refer(references.things):
+        counts = {(1, None)} | ({(2, 2)} if relation is Relation.BETWEEN else set())
+        if (
+            references is not None
+            and not references.either
+            and _can_refer(references.things)
+            and counts.issuperset((thing.low, thing.high) for thing in references.things)
+        ):
             return Condition(relation=relation, references=references.things)
     match = _CONTACT.match(rest) or _PASSIVE.match(rest)
     if match and (match.lastgroup != 'verb' or _is_done(match['verb'])):

@@ -13,11 +13,12 @@ from vlm_ros.spatial import Place, place_named
 
 _MARK = '-gadget'
 _PICTURE = re.compile(r'\b(camera|picture|photo|photograph|frame|image|video)(s?)\b(?!-)')
+MAX_OWNERS = 3
+"""Of `the boy's father's friend's dog` as many are read."""
 ANYTHING = Thing('object', 'object')
 _PAIR = re.compile(r'^(?P<one>[a-z]+)(?: and |-and-)(?P<other>[a-z]+) (?P<rest>\w.*)$')
 _OF = re.compile(r'^of (?:all )?(?:the|these|those|my|our|your) (?P<rest>.+)$')
 _CENTRE = frozenset('middle centre center central'.split())
-_SIDE_WORDS = frozenset('left right upper lower top bottom left-hand right-hand'.split()) | _CENTRE
 _SIDE_WORDS = frozenset('left right upper lower top bottom left-hand right-hand'.split()) | _CENTRE
 DETERMINERS = lexicon.DETERMINERS - lexicon.NUMBERS.keys() | {'only'}
 
@@ -39,8 +40,8 @@ def unmarked(text: str) -> str:
     return text.replace(_MARK, '')
 
 
-def read_head(text: str) -> Head | None:
-    """Read the name with what stands before it."""
+def read_head(text: str, owners: int = 0) -> Head | None:
+    """Read the name with what stands before it; None for one of more than `MAX_OWNERS`."""
     words = text.split()
     start = 0
     while start < len(words) and words[start] in DETERMINERS:
@@ -75,7 +76,7 @@ def read_head(text: str) -> Head | None:
         return None
     thing, rest = found or (ANYTHING, described)
     if rest.startswith("'s "):  # the man's hat
-        owned = read_head(rest[3:])
+        owned = read_head(rest[3:], owners + 1) if owners < MAX_OWNERS else None
         if owned is None:
             return None
         clause = Clause(f'of the {thing.described}', (thing,))

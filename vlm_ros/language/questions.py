@@ -3,8 +3,8 @@
 `parse` reads English by patterns: an opening tells the kind (`how many`, `where is`, `is there`),
 noun phrases tell the things, and what is left over is a condition that boxes can show (a relation,
 a part of the picture) or one that they cannot (`open`, `wearing a hat`). A text that fits no
-pattern is open: only the things it takes for granted are known. Nothing is guessed, so an unknown
-way of asking makes an open question, not a wrong one.
+pattern, or says more than the pattern takes up, is open: only the things it takes for granted are
+known. Nothing is guessed, so an unknown way of asking makes an open question, not a wrong one.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from dataclasses import replace
 import re
 
 from vlm_ros.language import comparison_forms
+from vlm_ros.language.coverage import overlooks
 from vlm_ros.language.forms import (
     attribute,
     count,
@@ -67,14 +68,8 @@ def _read(core: Core) -> Question:
         match = pattern.match(core.text)
         question = read(match, core.in_view) if match else None
         if question is not None:
-            return question
+            return open_question(core) if overlooks(core.text, question) else question
     return open_question(core)
-
-
-def _see(match: re.Match[str], in_view: bool) -> Question | None:
-    if re.match(r'(?:what|who|where|how|which|if|whether|that) ', match['rest']):
-        return _read(core_of(match['rest']))
-    return existence(match, in_view)
 
 
 _Reader = Callable[[re.Match[str], bool], Question | None]
@@ -109,11 +104,11 @@ _FORMS = (
     _form(
         rf'(?:do|does|did|can|could) (?:not )?{EYES}(?: not| actually| really| still| also)*'
         rf' {SEE} (?P<rest>.+)',
-        _see,
+        existence,
     ),
     _form(r'(?:could|might|may|can|would) there (?:not )?be (?P<rest>.+)', existence),
     _form(r'(?:do|does) (?:not )?(?P<rest>.+)', does),
-    _form(rf'(?:has|have) {EYES} (?:seen|found|spotted|detected|noticed) (?P<rest>.+)', _see),
+    _form(rf'(?:has|have) {EYES} (?:seen|found|spotted|detected|noticed) (?P<rest>.+)', existence),
     _form(rf'{EYES}(?: can| could| do| does)?(?P<not> not)? {SEE}s? (?P<rest>.+)', existence),
     _form(rf'{THE} {IMAGE} (?:does |do )?(?P<not>not )?{SHOW} (?P<rest>.+)', existence),
     _form(rf'(?:does|do|did) {THE} {IMAGE} (?:not )?{SHOW} (?P<rest>.+)', existence),

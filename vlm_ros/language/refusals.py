@@ -10,8 +10,14 @@ import re
 _SAY = r'(?:say|answer|reply|respond|output|return|print|claim|state)'
 _YES = r'(?:yes|no|true|false)'
 _PICTURE = r'(?:image|picture|photo|camera|video|frame)'
+_QUESTION = r'(?:is|are|do|does|can|what|where|who|which|how|there)\b'
+_WRITTEN = re.compile(
+    r'^(?:does|do|did) (?:it|(?:the|this|that|these|those|any|an?) (?:[\w-]+ ){0,2}(?:sign|label'
+    r'|text|note|notice|poster|screen|display|board|banner|sticker|t?-?shirt|paper|page|card|box'
+    r'|package|bottle|door|menu|caption)s?) (?:say|read|state) '
+)
 _ORDERS = re.compile(
-    r'^(?:please )?(?:ignore|disregard|forget|pretend)\b'
+    rf'^(?:please )?(?:ignore|disregard|pretend|forget(?! (?:about )?(?:it|that) {_QUESTION}))\b'
     rf'|\b{_SAY}(?: with| only| just| back)* {_YES}\b(?! or )'
     rf'|\b(?:ignore|disregard|forget) (?:all|any|the|your|every|previous|everything)\b.*\b(?:'
     rf'{_PICTURE}|instructions?|prompts?|rules?|told)\b'
@@ -46,7 +52,7 @@ _UNSEEN = re.compile(
     r'|^what (?:day|date|month|year) is (?:it|today)(?: today)?$'
     r"|^what is (?:today 's|today's) (?:date|day)"
     rf'|^(?:what|who|where|when|why|how|did|will|which) .*\b{_DAYS}$'
-    rf'|^(?:what |who |where |when |how )?will .*\b{_DAYS}\b'
+    rf'|^(?:what |who |where |when |how )?(?:will|was|were|had) .*\b{_DAYS}\b'
     r'|^what is (?:my|your) (?:(?:full|first|last) )?(?:name|age|birthday|address|job|favou?rite'
     r'|opinion|phone number|email|password)\b'
     r'|^who (?:are you|am i|made you|created you)$|^how (?:old )?(?:are you|am i)(?: \w+)?$'
@@ -77,7 +83,8 @@ def disregards_image(text: str, plain: str) -> bool:
         text: As it was written: marks such as `SYSTEM:` count.
         plain: As `wording.plain_text` makes it.
     """
-    words = plain.replace(' ,', '')
+    # `does the sign say no parking?` gives no order to say no.
+    words = _WRITTEN.sub('', plain).replace(' ,', '')
     return _ORDERS.search(words) is not None or _ROLES.search(text) is not None
 
 

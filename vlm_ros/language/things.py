@@ -4,7 +4,7 @@ Works on text as `wording.plain_text` makes it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import re
 from typing import NamedTuple
 
@@ -70,24 +70,26 @@ _LEADING = (
         'both either neither none exactly only just precisely at least most than of about'.split()
     )
 )
-_BOUND = re.compile(
-    r'(?P<bound>at least|no (?:less|fewer) than|at most|no more than|more than|less than'
-    r'|fewer than|exactly|only|just|precisely)? ?(?P<number>\S+)$'
-)
 _UNBOUND = frozenset(
-    'another enough less fewer more much many most about hundreds dozens number only just'
+    'another enough few less fewer more much many most about hundreds dozens number only just'
     ' exactly'.split()
 )
 _NEGLIGIBLE = frozenset('single visible certain various'.split())
+_DENIALS = frozenset('no neither nor'.split())
+_DENIED = _DENIALS | lexicon.ARTICLES | {'more'}
+_DETERMINER = '|'.join(sorted(lexicon.DETERMINERS))
+_GOES_ON = re.compile(rf"'s|[ ,]*\b(?:and|or|nor|plus|&)(?= |$)|[ ,]*, ?(?:{_DETERMINER})\b")
 _OF_ALL = frozenset('all both each every'.split())
 
 
 def read_things(text: str) -> Things | None:
     """Read a text that is nothing but things in a row; None when it is not."""
     things: list[Thing] = []
+    leads: list[list[str]] = []
     joiners: set[str] = set()
     end = 0
-    for phrase in chunk(text):
+    phrases = chunk(text)
+    for phrase in phrases:
         lead = text[end : phrase.start].split()
         end = phrase.end
         if things and lead == ['of']:
@@ -97,14 +99,46 @@ def read_things(text: str) -> Things | None:
             return None
         if bool(things) != bool(_JOINERS.intersection(lead)):
             return None  # `the cup a mug`, `two or three cups`
-        thing = _thing(phrase, [word for word in lead if word not in _JOINERS - {'nor'}])
+        leads.append([word for word in lead if word not in _JOINERS - {'nor'}])
+        pair = not things and lead[:1] == ['both'] and 'of' not in lead and len(phrases) > 1
+        thing = _thing(phrase, leads[-1][1:] if pair else leads[-1])
         if thing is None:
             return None
+        if pair:  # `both dogs and cats` are not two dogs
+            thing = replace(thing, presupposed=not lexicon.DEFINITES.isdisjoint(lead))
         things.append(thing)
         joiners.update(_JOINERS.intersection(lead))
     if not things or text[end:].strip(' ,') or joiners >= {'and', 'or'}:
         return None
-    return Things(tuple(things), 'or' in joiners)
+    if leads[0][:1] == ['both'] and len(things) > 2:
+        return None
+    return _shared(things, leads, 'or' in joiners)
+
+
+def _shared(
+    things: Sequence[Thing], leads: Sequence[Sequence[str]], either: bool
+) -> Things | None:
+    """Say of things without words of their own what those before say of the first.
+
+    `no dogs or cats` denies both, `every dog and cat` takes both for granted. Of `two dogs or
+    cats` nobody knows how many cats there must be: None.
+    """
+    shared: list[Thing] = []
+    for thing, lead in zip(things, leads, strict=True):
+        before = shared[-1] if shared else thing
+        if not shared or lead:
+            shared.append(thing)
+        elif before.high == 0:
+            shared.append(replace(thing, presupposed=before.presupposed, low=0, high=0))
+        elif (before.low, before.high) != (1, None):
+            return None
+        else:
+            plural = thing.plural or (before.plural and before.presupposed)
+            shared.append(replace(thing, presupposed=before.presupposed, plural=plural))
+    denied = [thing.high == 0 for thing in shared]
+    if either and any(denied):
+        return Things(tuple(shared), False) if all(denied) and not any(leads[1:]) else None
+    return Things(tuple(shared), either)
 
 
 def _are_numbers(lead: Sequence[str]) -> bool:
@@ -207,39 +241,46 @@ def is_definite(phrase: Phrase) -> bool:
 def _bounds(lead: Sequence[str], plural: bool) -> tuple[int, int | None] | None:
     """Return the least and the most that words such as `at least two` allow."""
     words = [word for word in lead if word not in lexicon.DEFINITES | {'all', 'any', 'some'}]
-    if words[1:] and words[0] == 'no' and words[-2:-1] == ['than']:
-        pass  # `no more than three`
-    elif not {'no', 'neither', 'nor', 'zero', '0'}.isdisjoint(words):
-        return 0, 0
+    count = len(words)
+    while count and lexicon.number_value(words[count - 1]) is not None:
+        count -= 1
+    if count < len(words):
+        number = lexicon.number_of(words[count:])
+        return None if number is None else _limits(' '.join(words[:count]), number)
+    if not _DENIALS.isdisjoint(words):
+        return (0, 0) if _DENIED.issuperset(words) else None
     if 'both' in words:
         return (2, 2) if plural else (1, None)
-    if words[:2] in (['a', 'couple'], ['a', 'pair']) or words == ['couple', 'of']:
+    if words[:2] in (['a', 'couple'], ['a', 'pair'], ['a', 'few']) or words == ['couple', 'of']:
         return 2, None
-    if 'several' in words or 'few' in words:
+    if 'several' in words or 'multiple' in words:
         return 2, None
-    match = _BOUND.search(' '.join(words))
-    number = lexicon.number_value(match['number']) if match else None
-    if match is None or number is None:
-        return None if _UNBOUND.intersection(words) else (1, None)  # `only a cup`, `many cups`
-    limits: dict[str | None, tuple[int, int | None]] = {
+    return None if _UNBOUND.intersection(words) else (1, None)  # `only a cup`, `many cups`
+
+
+def _limits(bound: str, number: int) -> tuple[int, int | None] | None:
+    """Return the limits that a number has after `at least`; None for none that can be failed."""
+    limits: dict[str, tuple[int, int | None]] = {
         'at least': (number, None),
         'no less than': (number, None),
         'no fewer than': (number, None),
         'more than': (number + 1, None),
         'at most': (0, number),
         'no more than': (0, number),
-        'less than': (0, max(0, number - 1)),
-        'fewer than': (0, max(0, number - 1)),
+        'less than': (0, number - 1),
+        'fewer than': (0, number - 1),
     }
-    return limits.get(match['bound'], (number, number))
+    exact = dict.fromkeys(('', 'a', 'exactly', 'only', 'just', 'precisely'), (number, number))
+    low, high = (limits | exact).get(bound, (0, None))
+    return None if (low, high) == (0, None) or (high is not None and high < 0) else (low, high)
 
 
 def split_subject(text: str) -> tuple[Things, str] | None:
-    """Split a text into the things at its beginning and the rest."""
-    ends = [phrase.end for phrase in chunk(text)]
-    for end in reversed(ends[:8]):
-        things = read_things(text[:end])
+    """Split a text into the things at its beginning and the rest; None where those go on in it."""
+    phrases = chunk(text)
+    for phrase in reversed(phrases[:8]):
+        things = read_things(text[: phrase.end])
         if things is not None:
-            rest = text[end:]
-            return None if rest.startswith("'s") else (things, rest.strip(' ,'))
+            rest = text[phrase.end :]
+            return None if _GOES_ON.match(rest) else (things, rest.strip(' ,'))
     return None

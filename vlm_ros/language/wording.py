@@ -16,13 +16,20 @@ _IS_BEFORE = frozenset(
 _WRITTEN_OUT = {"'re": 'are', "'m": 'am', "'ve": 'have', "'ll": 'will', "'d": 'would'}
 _EITHER = re.compile(r'\band/or\b|/', re.IGNORECASE)
 _MEANT = (
-    (re.compile(r'\b(?:anyone|anybody|someone|somebody)(?: else)?\b'), 'a person'),
-    (re.compile(r'\b(?:nobody|no one|no-one)(?: else)?\b'), 'no person'),
+    (re.compile(r'\b(?:anyone|anybody|someone|somebody)\b'), 'a person'),
+    (re.compile(r'\b(?:nobody|no one|no-one)\b'), 'no person'),
     (re.compile(r'\b(?:everyone|everybody)(?: else)?\b'), 'the people'),
-    (re.compile(r'\b(?:anything|something)(?: else)?\b'), 'a thing'),
+    (re.compile(r'\b(?:anything|something)\b'), 'a thing'),
     (re.compile(r'\bno longer\b'), 'not'),
     (re.compile(r'(?<=\bwearing )glasses\b'), 'eyeglasses'),
-    (re.compile(r'\bnothing(?: else)?\b'), 'no thing'),
+    (re.compile(r'\bnothing\b'), 'no thing'),
+    (
+        re.compile(
+            r'\b(there (?:(?:is|are|was|were) )?(?:no|any)) (?:signs?|traces?|evidence|hints?) of'
+            r'(?: an?| any| the)?\b'
+        ),
+        r'\1',
+    ),
 )
 
 
@@ -86,8 +93,12 @@ _VIEW = re.compile(
     r'|altogether|overall'
     r'|in (?:full |great |more )?detail|briefly|or not$)\b'
 )
-_OPENERS = re.compile(
-    r'^(?:please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|tell me'
+_COURTESIES = (
+    r'please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|never mind'
+    r'|forget (?:about )?(?:it|that)(?= ,)'
+)
+_ASKS = (
+    r'tell me'
     r'|let me know|say|answer(?: with)?(?: only)?|do you think'
     r'|do you know(?= (?:if|whether|what|which|who|where|when|why|how|that)\b)|would you say'
     r'|i wonder|i am wondering|(?:can|could|would|will) you (?:tell|inform) (?:me|us)|look and'
@@ -98,8 +109,11 @@ _OPENERS = re.compile(
     r'|(?:check|verify|confirm|determine|find out|see|look|examine)(?= (?:if|whether|that)\b)'
     r'|i (?:think|believe|guess|suppose|assume)|it (?:looks like|seems|appears|looks as if)'
     r'|is it (?:true|the case|correct|right|possible)(?= that\b)|it is true(?= that\b)'
-    r'|according to the (?:image|picture|photo)|based on the (?:image|picture|photo))(?: |$)'
+    rf'|(?:do|does|did|can|could) (?:not )?{EYES} {SEE}'
+    r'(?= (?:what|who|where|how|which|if|whether|that) )'
+    r'|according to the (?:image|picture|photo)|based on the (?:image|picture|photo)'
 )
+_OPENERS = re.compile(rf'^(?:{_COURTESIES}|(?P<asks>{_ASKS}))(?: |$)')
 # `isn't there?`, `right?` after a statement.
 _TAG = re.compile(
     r' ,(?: (?:is|are|do|does|can|was|were|has|have)(?: not)? (?:it|there|he|she|they|you|that)'
@@ -140,12 +154,14 @@ def core_of(plain: str) -> Core:
     """Take off what only says that somebody asks, or that the picture is meant."""
     stripped = _VIEW.sub(' ', plain)
     rest = _tidy(_TAG.sub('', _tidy(stripped)))
+    asks = False
     while match := _OPENERS.match(rest):
+        asks = asks or match['asks'] is not None
         rest = _tidy(rest[match.end() :])
     embedded = _EMBEDDED.match(rest)
-    if embedded:
-        rest = rest[embedded.end() :]
-    return Core(rest, stripped != plain, embedded is not None)
+    if embedded and (asks or embedded[0] != 'if '):  # `if there is a dog, ...` is no question
+        return Core(rest[embedded.end() :], stripped != plain, embedded=True)
+    return Core(rest, stripped != plain, embedded=False)
 
 
 def is_english(plain: str) -> bool:
