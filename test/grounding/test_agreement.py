@@ -9,7 +9,7 @@ from vlm_ros.grounding.agreement import claimed_names, matching_choice, number_o
         ('yes', True), ('Yes, there is.', True), ('YES!', True), ('true', True), ('yeah', True),
         ('no', False), ('No, it is closed', False), ('false.', False), ('nope', False),
         ('', None), ('maybe', None), ('the door is open', None), ('nothing', None),
-        ('yesterday', None),
+        ('yesterday', None), ('no idea', None), ('No clue.', None), ('yes and no', None),
     ],
 )  # fmt: skip
 def test_yes_no_of(text, expected):
@@ -21,6 +21,10 @@ def test_yes_no_of(text, expected):
     [
         ('3', 3), ('three', 3), ('There are three.', 3), ('none', 0), ('no dogs', 0), ('0', 0),
         ('many', None), ('two or three', None), ('', None), ('a dog', None), ('twelve people', 12),
+        ('more than 2', None), ('at least three', None), ('3+', None), ('2-4', None),
+        ('2 or more', None), ('about ten', None), ('no idea', None), ('none of these', None),
+        ('twenty-one dogs', 21), ('two hundred', 200), ('exactly 3', 3), ('none of them', 0),
+        ('no more than 2', None), ('not three', None),
     ],
 )  # fmt: skip
 def test_number_of(text, expected):
@@ -47,6 +51,25 @@ def test_number_of(text, expected):
         ('a cat and a dog', ('cat', 'dog'), None),
         ('', ('cat', 'dog'), None),
         ('not open', ('open', 'closed'), None),
+        ('2', ('more than 2', '1'), None),
+        ('3', ('more than 2', '1'), 'more than 2'),
+        ('0', ('none', 'fewer than 2', '5'), 'none'),
+        ('0', ('fewer than 2', '5'), 'fewer than 2'),
+        ('2', ('0-1', '2-3', '4+'), '2-3'),
+        ('four', ('0-1', '2 to 3', '4 or more'), '4 or more'),
+        ('3', ('at least 1', 'at least three'), None),
+        ('at least three', ('3', 'at least 3'), 'at least 3'),
+        ('more than 2', ('2', '3'), None),
+        ('no', ('yes', 'no idea'), None),
+        ('0', ('none of these', '5'), None),
+        ('two cats', ('two dogs', 'three dogs'), None),
+        ('two dogs', ('two dogs', 'three dogs'), 'two dogs'),
+        ('2', ('two dogs', 'three dogs'), 'two dogs'),
+        ('no dog', ('dog', 'cat'), None),
+        ('no dogs', ('a dog', 'no dog'), 'no dog'),
+        ('a dog', ('a dog', 'no dog'), 'a dog'),
+        ('yes', ('left', 'right'), None),
+        ('yes', ('right', 'wrong'), 'right'),
     ],
 )
 def test_matching_choice(text, choices, expected):
