@@ -378,7 +378,7 @@ SCRIPT = {
     'what happens near the table?': 'the laptop is right of the cup',
 }
 WITH_ANSWERER = """
-what colour is the car? | blue
+what colour is the car? | UNSURE: the answer was 'blue', but by its pixels the car looks red
 is the door open? | yes
 is there an old car? | no
 Is there an old car? | yes
@@ -609,10 +609,10 @@ def test_an_answer_that_is_no_choice_lists_the_choices():
 
 
 def test_the_answerer_gets_the_choices():
-    answerer = ScriptedAnswerer({'what colour is the car?': 'It is blue.'})
+    answerer = ScriptedAnswerer({'what colour is the car?': 'It is red.'})
     grounded = GroundedAnswerer(SceneDetector(), answerer)
     answer = grounded.answer(IMAGE, 'what colour is the car?', choices=('red', 'blue'))
-    assert answer.text == 'blue'
+    assert answer.text == 'red'
     assert answerer.asked == [('what colour is the car?', ('red', 'blue'), IMAGE.shape)]
 
 

@@ -1,15 +1,19 @@
 """Questions about several frames whose boxes are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from vlm_ros.errors import InputError
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.grounding.frames import MAX_FRAMES, ONE_FRAME
+from vlm_ros.grounding.moments import MAX_ASKED_FRAMES, NEVER_AT_ONCE
 from vlm_ros.results import Answer, Detections, Status
 from vlm_ros.tasks import FramesAnswerer, Ticket
 
 THRESHOLD = 0.3
+WHICH = 'cannot tell which moment is meant'
 DOG, CAT = ('dog', (10, 10, 60, 60)), ('cat', (500, 300, 600, 400))
 DOG_RIGHT = ('dog', (560, 10, 620, 60))
 # Oldest first: a dog, two dogs, a cat, nothing.
@@ -84,7 +88,20 @@ def told(answer):
         ('Are there two dogs?', 'yes (last seen in frame 2 of 4)'),
         ('Is there a zebra?', 'no (seen in none of 4 frames)'),
         ('Are there three dogs?', 'no (seen in none of 4 frames)'),
-        ('Is there a dog and a cat?', 'no (seen in none of 4 frames)'),
+        ('Is there a dog and a cat?', f'UNSURE: {WHICH}: {NEVER_AT_ONCE}'),
+        ('Is there a dog and a zebra?', 'no (seen in none of 4 frames)'),
+        ('Is there a dog and no zebra?', ('there are two dogs and no zebra in view (last'
+         ' seen in frame 2 of 4)')),
+        ('Is there a dog and no cat?', f'UNSURE: {WHICH}: it is so only in frame 1, 2 of 4'),
+        ('Were there at most two dogs?', 'yes (so in each of the 4 frames)'),
+        ('Was there at most one dog?', 'no (last seen in frame 2 of 4)'),
+        ('Was there exactly one dog?', f'UNSURE: {WHICH}: it is so only in frame 1 of 4'),
+        ('Is there a dog that is not on the left?', ('one dog is on the left and one is'
+         ' not (last seen in frame 2 of 4)')),
+        ('Are all dogs on the left?', f'UNSURE: {WHICH}: it is so only in frame 1 of 4'),
+        ('Is the cat not on the left?', 'the cat is not on the left (so in 1 of 4 frames, and in none is it otherwise)'),
+        ('Are there as many zebras as horses?', ('NOT_IN_VIEW: there is no zebra and no horse in'
+         ' view, in none of 4 frames')),
         ('Is there no dog?', 'there are two dogs in view (last seen in frame 2 of 4)'),
         ('Is there no zebra?', 'there is no zebra in view (seen in none of 4 frames)'),
         ('Is the dog on the left?', 'yes (last seen in frame 1 of 4)'),
@@ -137,11 +154,66 @@ def test_open_questions_go_to_a_model_that_takes_several_frames():
     assert answerer.asked == [('Why does the cat sit?', [0, 1, 2, 3])]
 
 
-def test_open_questions_go_to_the_newest_frame_of_a_model_that_takes_one():
+def test_open_questions_go_to_the_newest_frame_that_shows_what_they_take_for_granted():
     answerer = OneFrame()
     answer = ask('Why does the cat sit?', answerer)
+    assert told(answer) == 'asleep (in frame 3 of 4, not in those after it)'
+    assert answer.evidence.xyxy[:, 0].tolist() == [500]
+    assert answerer.asked == [('Why does the cat sit?', [2])]
+    frames = [[DOG], [CAT, DOG], [], [CAT]]
+    answer = ask('Why does the cat sit?', OneFrame(), Reel(frames))
     assert told(answer) == f'asleep ({ONE_FRAME})'
-    assert answerer.asked == [('Why does the cat sit?', [3])]
+
+
+def test_boxes_of_earlier_frames_are_said_to_be_so():
+    answer = ask('Why does the cat look at the dog?', ManyFrames())
+    where = 'the cat is in frame 3 and the dog is in frame 2 of 4'
+    assert told(answer) == f'asleep ({where})'
+    assert told(ask('Why is the sky blue?', ManyFrames())).count('frame') == 0
+
+
+class ByFrame(OneFrame):
+    """Says yes of some frames, by their index."""
+
+    def __init__(self, yes):
+        super().__init__()
+        self.yes = yes
+
+    def answer(self, image, question, *, choices=(), ticket=None):
+        self.text = 'yes' if int(image[0, 0, 0]) in self.yes else 'no'
+        return super().answer(image, question, choices=choices, ticket=ticket)
+
+
+def test_every_frame_that_boxes_leave_open_is_asked_about():
+    frames = [[DOG], [DOG], [], [DOG]]
+    answerer = ByFrame({0})
+    answer = ask('Is a dog asleep?', answerer, Reel(frames))
+    assert told(answer) == 'yes (so in frame 1 of 4, which the model saw)'
+    assert [asked for _, asked in answerer.asked] == [[3], [1], [0]]
+    answer = ask('Is a dog asleep?', ByFrame({}), Reel(frames))
+    assert told(answer) == 'no (of 4 frames, 3 by what the model saw)'
+
+
+def test_a_model_that_was_not_asked_about_all_frames_says_no_of_none():
+    count = MAX_ASKED_FRAMES + 1
+    frames = [[DOG]] * count
+    grounded = GroundedAnswerer(Reel(frames), ByFrame({}))
+    answer = grounded.answer_frames(images(frames), 'Is a dog asleep?')
+    assert answer.status is Status.UNSURE and answer.confidence == 0
+    assert f'about {MAX_ASKED_FRAMES} of {count} frames' in answer.message
+
+
+def test_a_count_that_another_frame_may_exceed_is_none():
+    class Doubtful(Reel):
+        def detect(self, image, vocabulary, *, score_threshold=None, ticket=None):
+            found = super().detect(
+                image, vocabulary, score_threshold=score_threshold, ticket=ticket
+            )
+            weak = 0.2 if int(image[0, 0, 0]) == 1 else 0.8
+            return replace(found, scores=np.full(len(found), weak, np.float32))
+
+    answer = ask('How many dogs are there?', detector=Doubtful())
+    assert told(answer) == ('UNSURE: at least 1, as in frame 1 of 4; there may be more in frame 2')
 
 
 def test_what_no_frame_shows_is_not_asked_about():

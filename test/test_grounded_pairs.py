@@ -90,6 +90,37 @@ There are fewer dogs in the left image than in the right image. | FALSE
 The left image contains more dogs than the right image. | TRUE
 The right image shows as many dogs as the left image. | FALSE
 There are as many dogs in the left image as in the right image. | FALSE
+There is no zebra in either image. | TRUE
+There is no cat in either image. | FALSE
+No dog is in any of the images. | FALSE
+There is no cat in at least one of the images. | TRUE
+Neither image shows no dog. | TRUE
+Neither image shows no cat. | FALSE
+There is no zebra in both images. | TRUE
+There is no dog in both images. | FALSE
+There is no cat in both images. | UNKNOWN
+Either image shows no cat. | UNKNOWN
+There is a car in the left image but not in the right image. | TRUE
+There is a dog in the left image but not in the right image. | FALSE
+There is a dog in the left image and in the right one. | TRUE
+There is a car in the left image and in the right one. | FALSE
+The left image shows a car but the right one does not. | TRUE
+There are more dogs in the left image than in the right one. | TRUE
+There are more dogs in the right image than in the other. | FALSE
+There are more dogs in one image than in the other. | TRUE
+There are more cats in one image than in the other. | TRUE
+There are more zebras in one image than in the other. | FALSE
+One image shows a car and the other shows a cat. | TRUE
+One image shows a cat and the other shows a zebra. | FALSE
+One image shows a cat and the other does not. | TRUE
+One image shows a dog and the other does not. | FALSE
+There are as many zebras in the left image as in the right image. | UNKNOWN
+If the left image shows a cat, the right image shows a bus. | UNKNOWN
+A dog in the left image is left of a cat in the right image. | UNKNOWN
+There are more dogs in the left image than cats in the right image. | UNKNOWN
+The left image shows at least as many dogs as the right image. | UNKNOWN
+There is a cat in the left image or in the right image. | UNKNOWN
+Not both images show a cat. | UNKNOWN
 One image shows a dog. | UNKNOWN
 The left image shows a gizmo. | UNKNOWN
 The left image is brighter than the right one. | UNKNOWN
@@ -116,6 +147,26 @@ def test_the_boxes_of_each_image_are_evidence():
 def test_the_message_names_the_image_of_which_nobody_can_tell():
     verdict = GroundedAnswerer(Pairs()).verify(PAIR, 'Both images show a gizmo.')
     assert verdict.message.startswith('in the left image: cannot tell')
+
+
+def test_a_part_of_a_statement_is_never_asked_as_one():
+    asked = []
+
+    class Agreeing:
+        def answer(self, image, question, *, choices=(), ticket=None):
+            asked.append(question)
+            return Answer(Status.OK, 'yes', 0.9)
+
+    grounded = GroundedAnswerer(Pairs(), Agreeing())
+    statement = 'There is a cat in the right image but not in the left image.'
+    assert grounded.verify(PAIR, statement).truth is Truth.TRUE
+    for statement in (
+        'The left image shows a gizmo and the other a cat.',
+        'A gizmo in the left image is larger than one in the right image.',
+        'If the left image shows a gizmo, the right image shows a cat.',
+    ):
+        assert grounded.verify(PAIR, statement).truth is Truth.UNKNOWN
+    assert asked == []
 
 
 def test_the_answerer_is_asked_about_the_image_that_is_meant():

@@ -62,13 +62,21 @@ def test_pixels_judge_colours_where_nobody_else_is_there(scene):
 
 
 def test_the_answerer_is_asked_about_each_box_alone(scene):
-    answerer = Answerer({'Is the car red?': 'No, it is blue.'})
+    answerer = Answerer({'Is the car wet?': 'No, it is dry.'})
     heard = []
     observer = Observer(None, scene[0].image, ticket=Ticket(on_partial=heard.append))
-    opinions = Judge(answerer).holds(observer, scene[1], 'red')
+    opinions = Judge(answerer).holds(observer, scene[1], 'wet')
     assert opinions == (Opinion(False, 0.8), Opinion(False, 0.8))
-    assert answerer.asked == [('Is the car red?', ('yes', 'no'), (96, 96, 3))] * 2
+    assert answerer.asked == [('Is the car wet?', ('yes', 'no'), (96, 96, 3))] * 2
     assert heard == []
+
+
+def test_a_colour_that_pixels_clearly_deny_is_nobodys_opinion(scene):
+    for said in ('yes', 'no'):
+        opinions = Judge(Answerer({'Is the car red?': said}, 0.9)).holds(*scene, 'red')
+        agreed = [said == 'yes', said == 'no']  # the first is red, the second is blue
+        truths = [opinion.truth for opinion in opinions]
+        assert truths == [said == 'yes' if own else None for own in agreed]
 
 
 def test_who_cannot_tell_leaves_it_to_the_next(scene):
@@ -160,7 +168,7 @@ def test_a_cancel_ends_the_asking(scene):
 
 @pytest.mark.parametrize('box', [(-20, -20, 5, 5), (230, 110, 300, 200), (0, 0, 240, 120)])
 def test_boxes_at_the_border_are_shown(scene, box):
-    answerer = Answerer({'Is the car red?': 'yes'})
+    answerer = Answerer({'Is the car wet?': 'yes'})
     cars = Detections(np.array([box], np.float32), np.array([0.9]), ('car',))
-    assert Judge(answerer).holds(scene[0], cars, 'red')[0].truth is True
+    assert Judge(answerer).holds(scene[0], cars, 'wet')[0].truth is True
     assert min(answerer.asked[0][2]) >= 1

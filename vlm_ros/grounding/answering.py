@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vlm_ros.grounding import evidence
+from vlm_ros.grounding.agreement import yes_no_of
 from vlm_ros.grounding.asking import Guard, unsure
 from vlm_ros.grounding.case import Case
 from vlm_ros.grounding.comparison import compare
@@ -43,13 +44,28 @@ def answer(case: Case) -> Answer:
 
 def find(case: Case) -> Finding:
     """Say what boxes tell about a prepared question that yes or no answers."""
-    findings = [
+    return evidence.combined(find_each(case, case.question.things), case.question.either)
+
+
+def find_each(case: Case, things: Sequence[Thing]) -> list[Finding]:
+    """Say of each of some things whether there are as many as are asked for."""
+    return [
         _find_anything(case, thing)
         if thing.generic
         else evidence.exists(thing, case.question.condition, case.tally(thing))
-        for thing in case.question.things
+        for thing in things
     ]
-    return evidence.combined(findings, case.question.either)
+
+
+def truth_of(case: Case, told: Answer) -> bool | None:
+    """Say whether an answer to a yes/no question says yes; None where it says neither."""
+    if told.status is not Status.OK:
+        return None
+    said = yes_no_of(told.text)
+    scored = alternatives(case.question)
+    if said is None and scored is not None and told.text in scored:
+        return told.text == scored[0]
+    return said
 
 
 def _answer_existence(case: Case) -> Answer:

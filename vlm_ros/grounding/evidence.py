@@ -234,9 +234,7 @@ def _stands_to(
     return None if value and not reference.plain else value
 
 
-def _as_many(
-    values: Sequence[bool | None], reference: Thing, *, endless: bool
-) -> bool | None:
+def _as_many(values: Sequence[bool | None], reference: Thing, *, endless: bool) -> bool | None:
     """Tell whether it stands so to as many as are spoken of: `next to two cats`."""
     low = values.count(True)
     high = float('inf') if endless else low + values.count(None)

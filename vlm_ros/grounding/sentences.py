@@ -7,7 +7,7 @@ whichever way it was asked.
 from collections.abc import Sequence
 
 from vlm_ros import lexicon
-from vlm_ros.grounding.evidence import amount, Tally
+from vlm_ros.grounding.evidence import amount, number_word, Tally
 from vlm_ros.inflection import count_phrase, join_names, plural, with_article
 from vlm_ros.language.clauses import Condition, Thing
 from vlm_ros.language.meaning import Question
@@ -40,7 +40,10 @@ def alternatives(question: Question) -> tuple[str, str] | None:
     """
     things, condition = question.things, question.condition
     if len(things) == 1 and things[0].high == 0 and condition.empty:
-        return f'there is no {things[0].described}', f'there is {with_article(things[0].described)}'
+        return (
+            f'there is no {things[0].described}',
+            f'there is {with_article(things[0].described)}',
+        )
     denied = condition.negated and not any(t.generic or t.high == 0 for t in things)
     if not denied:
         return None
@@ -74,9 +77,10 @@ def _clause(thing: Thing, tally: Tally, condition: Condition) -> str:
         count = holding or failing
         subject = f'the {thing.name if count == 1 else count_phrase(count, thing.name)}'
         return f'{subject} {_predicate(condition, count > 1, bool(holding))}'
-    rest = _predicate(condition, failing > 1, False)
-    some = f'{amount(failing, thing.name)} {rest}'
-    return f'{amount(holding, thing.name)} {_predicate(condition, holding > 1, True)} and {some}'
+    name = thing.name if holding == 1 else plural(thing.name)
+    some = f'{number_word(holding)} {name} {_predicate(condition, holding > 1, True)}'
+    verb = _predicate(condition, failing > 1, False).split(' ', 1)[0]
+    return f'{some} and {number_word(failing)} {verb} not'
 
 
 def _predicate(condition: Condition, several: bool, affirmed: bool) -> str:

@@ -110,6 +110,10 @@ class Observer:
         earlier: Observers of the frames before this one, oldest first: what this one does not
             show, `look` looks for in them, the newest first.
 
+    Attributes:
+        seen_earlier: What this one does not show, in lower case, and the number of the frame that
+            does, from 1.
+
     Raises:
         QuestionError: The region is no box, or lies outside the image.
     """
@@ -125,6 +129,7 @@ class Observer:
         earlier: Sequence['Observer'] = (),
     ) -> None:
         self.earlier = tuple(earlier)
+        self.seen_earlier: dict[str, int] = {}
         self.image = image
         self.resolution_wh = (int(image.shape[1]), int(image.shape[0]))
         self.region_xyxy = _clipped_region(region_xyxy, self.resolution_wh)
@@ -162,13 +167,14 @@ class Observer:
         return {name: self._sightings[name.casefold()] for name in wanted}
 
     def _look_back(self, names: Sequence[str]) -> None:
-        for observer in reversed(self.earlier):
+        for number, observer in reversed(list(enumerate(self.earlier, 1))):
             missing = [n for n in names if self._sightings[n].presence is Presence.ABSENT]
             if not missing:
                 return
             for name, sighting in observer.look(missing).items():
                 if sighting.presence in (Presence.PRESENT, Presence.DOUBTFUL):
                     self._sightings[name] = replace(sighting, name=self._sightings[name].name)
+                    self.seen_earlier[name] = number
 
     def find(self, names: Iterable[str]) -> Detections:
         """Find what is there of many names, in one call, without a look for what is doubtful."""

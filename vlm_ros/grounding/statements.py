@@ -1,6 +1,6 @@
 """Whether a statement about one image, or about a pair of them, holds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from vlm_ros import lexicon
@@ -10,11 +10,12 @@ from vlm_ros.grounding.case import Case
 from vlm_ros.grounding.comparison import compare
 from vlm_ros.grounding.evidence import count_confidence, Finding, joined, Tally
 from vlm_ros.grounding.pairs import LEFT, More, Of, parse_pair, Part, RIGHT
+from vlm_ros.inflection import with_article
 from vlm_ros.language.meaning import Comparison, Kind, Question
 from vlm_ros.language.questions import parse
 from vlm_ros.language.wording import plain_text
 from vlm_ros.results import Detections, Status, Truth, Verdict
-from vlm_ros.spatial import all_of
+from vlm_ros.spatial import all_of, any_of
 
 NO_STATEMENT = 'this asks for something; give a statement that can be true or false'
 NOT_UNDERSTOOD = 'cannot tell: boxes do not show what is said of the two images'
@@ -63,11 +64,7 @@ class PairCase:
         if isinstance(read, More):
             truth, confidence = self._compare(read)
         else:
-            parts = read or (Part(Of.TOGETHER, self.statement),)
-            rows = [self._judge(part) for part in parts]
-            truth = all_of([row[0] for row in rows])
-            deciding = [sure for holds, sure in rows if holds is truth and holds is not None]
-            confidence = min(deciding, default=0.0) if truth else max(deciding, default=0.0)
+            truth, confidence = self._judge_all(read) if read is not None else (None, 0.0)
         left, right = (joined(self._shown[side]) for side in (LEFT, RIGHT))
         if truth is None:
             message = self._reason or NOT_UNDERSTOOD
@@ -76,13 +73,27 @@ class PairCase:
             Truth.TRUE if truth else Truth.FALSE, confidence, left, other_evidence=right
         )
 
+    def _judge_all(self, parts: Sequence[Part]) -> tuple[bool | None, float]:
+        if parts[-1].of is not Of.OTHER:
+            return _both([self._judge(part) for part in parts])
+        # One image shows a dog and the other a cat: whichever is the one.
+        ways = [
+            _both(
+                [self._judge(replace(part, of=of)) for part, of in zip(parts, sides, strict=True)]
+            )
+            for sides in ((Of.LEFT, Of.RIGHT), (Of.RIGHT, Of.LEFT))
+        ]
+        truth = any_of([truth for truth, _ in ways])
+        deciding = [sure for holds, sure in ways if holds is truth]
+        return truth, max(deciding) if truth else min(deciding)
+
     def _judge(self, part: Part) -> tuple[bool | None, float]:
         if part.of is Of.TOGETHER:
             return self._count_together(part.text)
-        truth, confidence, _ = pairs.holds(part.of, lambda side: self._find(side, part.text))
-        if truth is None and part.of is Of.ONE and not self._reason:
-            self._reason = 'both images show it, and one was spoken of'
-        return truth, confidence
+        truth, confidence = pairs.holds(part.of, lambda side: self._find(side, part.text))
+        if truth is None and not self._reason:
+            self._reason = _AMBIGUOUS.get(part.of, '')
+        return (not truth if part.denied and truth is not None else truth), confidence
 
     def _find(self, side: int, text: str) -> Finding:
         verdict = verify_one(text, lambda words, meant: self.make_case(side, words, meant))
@@ -135,10 +146,17 @@ class PairCase:
         rows = self._tallies(question)
         if rows is None:
             return None, 0.0
-        compared = compare(
-            Comparison('count', more.operator), rows[more.first][0], rows[1 - more.first][0]
-        )
-        truth = compared.holds(more.operator)
+        first = LEFT if more.first is None else more.first
+        compared = compare(Comparison('count', more.operator), rows[first][0], rows[1 - first][0])
+        operators = [more.operator]
+        if more.first is None and more.operator != '==':
+            operators = ['<', '>']
+        truth = any_of([compared.holds(operator) for operator in operators])
+        if more.first is None and more.operator != '==' and 0 not in compared.orders:
+            truth = True
+        if more.operator == '==' and not any(row[0].high for row in rows):
+            self._reason = f'neither image shows {with_article(rows[0][0].sighting.name)}'
+            return None, 0.0
         self._reason = self._reason or compared.reason
         return truth, compared.confidence if truth is not None else 0.0
 
@@ -154,6 +172,19 @@ def agreed(boxes: Verdict, told: Verdict) -> Verdict:
     return replace(
         boxes, truth=Truth.UNKNOWN, confidence=0.0, status=Status.UNSURE, message=message
     )
+
+
+_AMBIGUOUS = {
+    Of.ONE: 'both images show it, and one was spoken of',
+    Of.UNCLEAR: 'it holds of one image, and both were spoken of: say `neither` or `at least one`',
+}
+
+
+def _both(rows: Sequence[tuple[bool | None, float]]) -> tuple[bool | None, float]:
+    """Join by `and`, with how sure each is."""
+    truth = all_of([holds for holds, _ in rows])
+    deciding = [sure for holds, sure in rows if holds is truth and holds is not None]
+    return truth, min(deciding, default=0.0) if truth else max(deciding, default=0.0)
 
 
 def _name(side: int) -> str:
