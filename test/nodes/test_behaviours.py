@@ -42,9 +42,9 @@ def fake(graph):
     clients = []
 
     def start(**parameters):
-        graph.start(QueryNode, query={'backend': 'fake', **parameters})
-        client = VlmClient(timeout_s=15.0)
+        client = VlmClient(timeout_s=15.0)  # before the nodes: those find each other at once
         clients.append(client)
+        graph.start(QueryNode, query={'backend': 'fake', **parameters})
         assert "no camera 'nowhere'" in client.ask('Why?', camera='nowhere').message
         return client
 
@@ -69,8 +69,8 @@ def told(graph):
         'verify_statement': (srv.VerifyStatement, respond),
         'detect_objects': (srv.DetectObjects, respond),
     }
-    graph.start(lambda shared: ScriptedServer(services))
     with VlmClient(timeout_s=15.0) as client:
+        graph.start(lambda shared: ScriptedServer(services))
         Told.client = client
         yield Told
 

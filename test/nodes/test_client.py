@@ -28,9 +28,9 @@ def start(graph):
     clients = []
 
     def start(**parameters):
-        graph.start(QueryNode, query={'backend': 'fake', 'max_image_age_s': '100.0', **parameters})
-        client = VlmClient(timeout_s=15.0)
+        client = VlmClient(timeout_s=15.0)  # before the nodes: those find each other at once
         clients.append(client)
+        graph.start(QueryNode, query={'backend': 'fake', 'max_image_age_s': '100.0', **parameters})
         # Refused before the model is called; from then on they know each other.
         assert "no camera 'nowhere'" in client.ask('Why?', camera='nowhere').message
         return client
@@ -129,8 +129,8 @@ def test_what_on_partial_raises_costs_only_itself(start):
 
 
 def test_the_vocabulary_is_set(graph):
-    graph.start(DetectorNode, detector={'backend': 'fake', 'vocabulary': '[lamp]'})
     with VlmClient(timeout_s=15.0) as client:
+        graph.start(DetectorNode, detector={'backend': 'fake', 'vocabulary': '[lamp]'})
         outcome = client.set_vocabulary(['cup', 'dog'])
         assert (outcome.status, outcome.message) == (Status.OK, '')
         assert outcome.provenance.vocabulary_id == outcome.result

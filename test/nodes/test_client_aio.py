@@ -24,9 +24,9 @@ def start(graph):
     clients = []
 
     def start(**parameters):
-        graph.start(QueryNode, query={'backend': 'fake', **parameters})
-        client = VlmClient(timeout_s=15.0)
+        client = VlmClient(timeout_s=15.0)  # before the nodes: those find each other at once
         clients.append(client)
+        graph.start(QueryNode, query={'backend': 'fake', **parameters})
         assert "no camera 'nowhere'" in client.ask('Why?', camera='nowhere').message
         return client
 

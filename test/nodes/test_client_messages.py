@@ -26,8 +26,8 @@ def serve(graph):
     clients = []
 
     def serve(**services):
-        graph.start(lambda shared: ScriptedServer(services))
         clients.append(VlmClient(timeout_s=15.0))
+        graph.start(lambda shared: ScriptedServer(services))
         return clients[0], graph.nodes[0]
 
     yield serve
@@ -217,7 +217,7 @@ def test_what_may_be_lost_is_sent_once_more_where_that_is_safe(serve):
             srv_type, name, unless_first(kind), callback_group=ReentrantCallbackGroup()
         )
     image = np.zeros((20, 30, 3), np.uint8)
-    added = client.send(requests.add_exemplar('mug', image=image, timeout_s=4.0))
+    added = client.send(requests.add_exemplar('mug', image=image, timeout_s=2.0))
     assert client.verify('it is so').status is Status.OK
     assert asked['verify'] == 2
     assert client.wait(added).status is Status.TIMEOUT

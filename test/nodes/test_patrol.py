@@ -32,24 +32,22 @@ def patrol(graph, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     Blackboard.clear()
 
-    def patrol(camera=None, places=PLACES, timeout_s=30.0):
+    def patrol(places=PLACES):
         from patrol.tree import patrol as make
 
         goals, reports = [], []
-        with VlmClient(timeout_s=timeout_s) as client:
-            tree = make(client, places, goals.append, reports.append)
+        tree = make(client, places, goals.append, reports.append)
 
-            def tick():
-                if camera is not None:
-                    graph.publish(camera())
-                tree.tick_once()
-                return tree.status is not LeafStatus.RUNNING
+        def tick():
+            tree.tick_once()
+            return tree.status is not LeafStatus.RUNNING
 
-            graph.spin_until(tick, 'the end of the round')
+        graph.spin_until(tick, 'the end of the round')
         assert tree.status is LeafStatus.SUCCESS
         return goals, reports
 
-    yield patrol
+    with VlmClient(timeout_s=30.0) as client:
+        yield patrol
     Blackboard.clear()
 
 
