@@ -1,6 +1,7 @@
 """The gallery on disk: what is kept stays, whatever happens beside it."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 
 import numpy as np
 from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
 import pytest
 
 from vlm_ros.data import gallery as gallery_module
@@ -167,6 +169,30 @@ def test_what_is_not_a_kept_picture_is_skipped_and_told_once(gallery, folder, sk
     assert all('\n' not in line for line in skipped)
     gallery.add('blick', picture())
     assert len(gallery.pictures()) == 2
+
+
+KNOWN = {'name': 'zorp', 'added_ns': 1, 'stamp_ns': None, 'camera': '', 'xyxy': None}
+
+
+@pytest.mark.parametrize(
+    ('text', 'side_px', 'name'),
+    [
+        ('[' * 100_000, 20, 'deep.png'),
+        (json.dumps({**KNOWN, 'xyxy': [10**400] * 4}), 20, 'endless.png'),
+        (json.dumps({**KNOWN, 'name': '\ud800'}), 20, 'half a character.png'),
+        (json.dumps(KNOWN), 8000, 'unpacks to 192 megabytes.png'),
+        (json.dumps(KNOWN), 20, os.fsdecode(b'\xff.png')),
+    ],
+    ids=['deep', 'endless', 'half a character', 'large', 'no text'],
+)
+def test_a_hostile_file_costs_only_itself(gallery, folder, skipped, text, side_px, name):
+    kept = gallery.add('blick', picture())
+    known = PngInfo()
+    known.add_itxt('vlm_ros', text)
+    Pillow.new('RGB', (side_px, side_px)).save(folder / name, pnginfo=known)
+    assert ids(gallery) == {kept.exemplar_id}
+    (line,) = skipped
+    assert line.isprintable() and len(line) < 500
 
 
 @pytest.mark.parametrize('at', ['fsync', 'replace'])

@@ -191,7 +191,8 @@ class Gallery:
         if before is not None and before[0] == stamp:
             return before
         try:
-            if not stat.S_ISREG(stats.st_mode) or not entry.name.endswith('.png'):
+            is_ours = entry.name.endswith('.png') and entry.name.isprintable()
+            if not stat.S_ISREG(stats.st_mode) or not is_ours:
                 raise ValueError('it is none of the pictures kept here')
             if stats.st_size > MAX_FILE_BYTES:
                 raise ValueError(f'it has more than {MAX_FILE_BYTES} bytes')

@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
-from vlm_ros.errors import VlmRosError
 from vlm_ros.grounding.exemplars import Exemplar
 from vlm_ros.images import decode_compressed, Image
 
@@ -66,12 +65,19 @@ def from_png(content: bytes, exemplar_id: str) -> KeptPicture:
         ValueError: It is not that, or damaged.
     """
     try:
-        image = decode_compressed(content).copy()
         with Pillow.open(io.BytesIO(content), formats=['PNG']) as opened:
+            # Before it is unpacked: a few bytes of a file can make gigabytes of pixels.
+            if max(opened.size) > MAX_SIDE_PX:
+                width, height = opened.size
+                raise ValueError(
+                    f'it has {width}x{height} pixels; those kept here have {MAX_SIDE_PX} a side '
+                    'at most'
+                )
             opened.load()
             known = json.loads(getattr(opened, 'text', {})[_TEXT])
         if not isinstance(known, dict):
             raise ValueError('its text is not what this package writes')
+        image = decode_compressed(content).copy()
         image.flags.writeable = False
         return KeptPicture(
             name=_of_type(known, 'name', str),
@@ -84,7 +90,9 @@ def from_png(content: bytes, exemplar_id: str) -> KeptPicture:
         )
     except KeyError as error:
         raise ValueError(f'it has no {error} that this package wrote') from error
-    except (VlmRosError, OSError, SyntaxError, TypeError) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # anybody may put files there, with anything in them
         raise ValueError(' '.join(str(error).split())) from error
 
 
