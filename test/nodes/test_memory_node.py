@@ -1,6 +1,8 @@
 """The memory node, searched by a real client."""
 
+import math
 import sys
+import threading
 import time
 import types
 
@@ -10,7 +12,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point, PoseStamped, Quaternion
 import numpy as np
 import pytest
+from rclpy.qos import qos_profile_sensor_data
 from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
 
 from vlm_ros import backends
 from vlm_ros.data.photographs import samples
@@ -18,6 +22,7 @@ from vlm_ros.data.scene_memory import SceneMemory
 from vlm_ros.errors import StorageError
 from vlm_ros.images import decode_compressed
 from vlm_ros.nodes.conversions import detections_to_msg, image_to_msg, ns_to_stamp
+from vlm_ros.nodes.keeper import Keeper
 from vlm_ros.nodes.memory import MemoryNode
 from vlm_ros.results import Detections
 from vlm_ros_interfaces.msg import ResultStatus
@@ -218,16 +223,16 @@ def test_the_rate_is_kept(graph, remembering):
 
 
 @pytest.mark.parametrize('first', ['image', 'detections'])
-def test_labels_come_from_the_detections_nearest_in_time(graph, remembering, first):
+def test_labels_come_from_the_detections_of_the_very_image(graph, remembering, first):
     node = remembering()
     publisher = graph.client.create_publisher(type(_found(1)), 'detections', 10)
     graph.spin_until(publisher.get_subscription_count, 'a connection')
 
     def publish():
-        publisher.publish(_found(6.7, 'near'))
+        publisher.publish(_found(6.99, 'before'))
         publisher.publish(_found(7))
-        publisher.publish(_found(7.2, 'near'))
-        publisher.publish(_found(8, 'wrong'))
+        publisher.publish(_found(7.01, 'after'))
+        publisher.publish(_found(8, 'after'))
 
     def detect():
         again(graph, publish, lambda: 8 in _labelled(node), 'labels')
@@ -242,6 +247,67 @@ def test_labels_come_from_the_detections_nearest_in_time(graph, remembering, fir
         return list(search(graph, 'red').moments[0].labels)
 
     graph.spin_until(lambda: labels() == ['cup', 'table'], 'labels of the moment')
+
+
+def test_a_moment_whose_image_nobody_looked_at_has_no_labels(graph, remembering):
+    node = remembering()
+    publisher = graph.client.create_publisher(Detection2DArray, 'detections', 10)
+    graph.spin_until(publisher.get_subscription_count, 'a connection')
+    near = _found(7.1, 'another image')
+    again(graph, lambda: publisher.publish(near), lambda: 7.1 in _labelled(node), 'labels')
+    see(graph, node, 'red', 7)
+    assert list(search(graph, 'red').moments[0].labels) == []
+
+
+def test_boxes_and_names_of_others_may_be_anything(graph, remembering):
+    node = remembering()
+    publisher = graph.client.create_publisher(Detection2DArray, 'detections', 10)
+    graph.spin_until(publisher.get_subscription_count, 'a connection')
+    odd = _found(7, 'x' * 100_000, '', 'cup', 'cup', *map(str, range(500)))
+    for detection in odd.detections:
+        detection.bbox.size_x = math.nan
+        detection.results[0].hypothesis.score = 7.0
+    odd.detections[5].results.clear()
+    again(graph, lambda: publisher.publish(odd), lambda: 7 in _labelled(node), 'labels')
+    see(graph, node, 'red', 7)
+    labels = list(search(graph, 'red').moments[0].labels)
+    assert labels[:3] == ['cup', '0', '2'] and len(labels) == 100
+
+
+def test_a_stamp_beyond_all_others_harms_no_search(graph, remembering):
+    node = remembering()
+    see(graph, node, 'red', 7)
+    far = picture('green', 2**31 - 1)
+    far.header.stamp.nanosec = 2**32 - 1
+    show(graph, far, lambda: node._keeper.remembered == 2, 'remembering')
+    response = search(graph, 'red', min_score=0.001)
+    assert response.status.code == ResultStatus.OK, response.status.message
+    assert sorted(seconds(response)) == [7, 2**31 - 1]
+
+
+def test_a_keeper_behind_a_slow_disk_may_be_ended_twice():
+    opened, goes_on = threading.Event(), threading.Event()
+
+    class Memory:
+        cameras = ()
+        is_closed = False
+
+        def __len__(self):
+            return 0
+
+        def close(self):
+            assert goes_on.wait(20.0)
+            self.is_closed = True
+
+    memory = Memory()
+    keeper = Keeper(pytest.fail)
+    keeper.open(lambda: memory).add_done_callback(lambda _: opened.set())
+    assert opened.wait(20.0)
+    keeper.end()
+    keeper.end()
+    goes_on.set()
+    keeper._thread.shutdown()
+    assert memory.is_closed
 
 
 def _labelled(node):
@@ -277,6 +343,13 @@ def test_the_pose_nearest_in_time_is_remembered(graph, remembering):
     assert red.pose.pose.orientation == Quaternion(z=0.6, w=0.8)
     [green] = search(graph, 'green', max_moments=1).moments
     assert not green.has_pose
+
+
+def test_poses_that_are_sent_with_best_effort_are_heard(graph, remembering):
+    node = remembering()
+    publisher = graph.client.create_publisher(PoseStamped, 'pose', qos_profile_sensor_data)
+    pose = PoseStamped(header=Header(stamp=Time(sec=7), frame_id='map'))
+    again(graph, lambda: publisher.publish(pose), lambda: node._poses._published[''], 'the pose')
 
 
 def test_without_tf2_a_pose_frame_is_refused(graph, monkeypatch, remembering):

@@ -12,8 +12,6 @@ from vlm_ros.data.scene_memory import Moment, SceneMemory
 from vlm_ros.errors import ModelError, VlmRosError
 
 T = TypeVar('T')
-LABELS_WITHIN_S = 0.5
-"""Labels of an image from further before or after say nothing about a moment."""
 _LABELLED = 100
 """Images of a camera whose labels are kept for a moment that may yet come."""
 
@@ -35,11 +33,11 @@ class Seen:
 
 @dataclass
 class _Last:
-    """A camera's moment stored last, and how far from it the labels it has are."""
+    """A camera's moment stored last."""
 
     stamp_ns: int
     number: int
-    gap_ns: int = round(LABELS_WITHIN_S * 1e9) + 1
+    is_labelled: bool = False
 
 
 class Keeper:
@@ -59,6 +57,7 @@ class Keeper:
     def __init__(self, on_trouble: Callable[[str], None]) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='memory')
         self._on_trouble = on_trouble
+        self._has_ended = False
         self._memory: SceneMemory | None = None
         self._lock = threading.Lock()
         self._waiting: dict[str, Seen] = {}
@@ -94,9 +93,10 @@ class Keeper:
 
     def end(self) -> None:
         """Close the memory and end the thread. May be called twice."""
-        if self._memory is not None:
+        if not self._has_ended:
+            self._has_ended = True
             self.close()
-        self._thread.shutdown(wait=False)
+            self._thread.shutdown(wait=False)
 
     def submit(self, work: Callable[[SceneMemory], T]) -> 'Future[T]':
         """Have the thread do something with the memory; it raises `ModelError` without one."""
@@ -117,21 +117,15 @@ class Keeper:
             self.submit(lambda memory: self._keep(memory, seen.camera))
 
     def label(self, camera: str, stamp_ns: int, labels: tuple[str, ...]) -> None:
-        """Say what was detected in an image, before or after one near it is remembered."""
+        """Say what was detected in an image, before or after it is remembered; once."""
         with self._lock:
             recent = self._labels.setdefault(camera, deque(maxlen=_LABELLED))
             recent.append((stamp_ns, labels))
             last = self._last.get(camera)
-            number = self._nearer(last, stamp_ns)
-        if number is not None:
-            self.submit(lambda memory: self._try(lambda: memory.label(number, labels)))
-
-    def _nearer(self, last: _Last | None, stamp_ns: int) -> int | None:
-        """Return the moment that labels belong to, if no nearer ones came before."""
-        if last is None or (gap_ns := abs(stamp_ns - last.stamp_ns)) >= last.gap_ns:
-            return None
-        last.gap_ns = gap_ns
-        return last.number
+            if last is None or last.is_labelled or last.stamp_ns != stamp_ns:
+                return
+            last.is_labelled = True
+        self.submit(lambda memory: self._try(lambda: memory.label(last.number, labels)))
 
     def _keep(self, memory: SceneMemory, camera: str) -> None:
         with self._lock:
@@ -145,12 +139,11 @@ class Keeper:
             return
         self.remembered = len(memory)
         self.cameras |= {moment.camera}
-        labels: tuple[str, ...] = ()
         with self._lock:
-            last = self._last[moment.camera] = _Last(moment.stamp_ns, number)
-            for stamp_ns, names in self._labels.get(moment.camera, ()):
-                if self._nearer(last, stamp_ns) is not None:
-                    labels = names
+            known = dict(self._labels.get(moment.camera, ()))
+            labels = known.get(moment.stamp_ns)
+            last = _Last(moment.stamp_ns, number, is_labelled=labels is not None)
+            self._last[moment.camera] = last
         if labels:
             memory.label(number, labels)
 

@@ -29,6 +29,7 @@ from vlm_ros.nodes.pending import Pending
 from vlm_ros.nodes.poses import Poses
 from vlm_ros.nodes.process import run, until_shutdown
 from vlm_ros.nodes.shared import Shared
+from vlm_ros.phrases import MAX_NAME_CHARACTERS
 from vlm_ros.runtime.rate_limit import RateLimit
 from vlm_ros.runtime.turns import Consumer
 from vlm_ros.tasks import ImageEncoder, Model, tasks_of, TextEncoder, Ticket
@@ -37,6 +38,8 @@ T = TypeVar('T')
 TASKS = ('encode_images', 'encode_texts')
 _PERIODS = 10
 """The health of a stream is judged over the time of so many images."""
+_MAX_LABELS = 100
+"""More names of one image are left out: what is stored has to stay small."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,8 @@ class MemoryNode(ModelNode[MemoryParameters]):
 
     ROS Subscriptions:
         * **image** (sensor_msgs/Image or CompressedImage): the camera.
-        * **detections** (vision_msgs/Detection2DArray): the nearest in time, within half a
-          second, label what is remembered.
+        * **detections** (vision_msgs/Detection2DArray): those of the very image, by its stamp,
+          label what is remembered.
         * **pose** (geometry_msgs/PoseStamped): where the camera was, within a second of the image.
 
     ROS Publishers:
@@ -223,8 +226,11 @@ class MemoryNode(ModelNode[MemoryParameters]):
     def _on_detections(self, camera: str, msg: Detection2DArray) -> None:
         stamp_ns = conversions.stamp_to_ns(msg.header.stamp)
         if self.is_active and stamp_ns is not None:
-            names = conversions.msg_to_detections(msg).labels
-            self._keeper.label(camera, stamp_ns, tuple(dict.fromkeys(names)))
+            # The names alone: others' boxes and scores may be anything.
+            names = [d.results[0].hypothesis.class_id for d in msg.detections if d.results]
+            usable = [name for name in names if 0 < len(name) <= MAX_NAME_CHARACTERS]
+            labels = tuple(dict.fromkeys(usable))[:_MAX_LABELS]
+            self._keeper.label(camera, stamp_ns, labels)
 
     def _on_frame(self, camera: str, frame: Frame) -> None:
         meter = self._meters[camera]

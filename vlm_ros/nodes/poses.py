@@ -8,6 +8,7 @@ from typing import Any
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.time import Time
 from std_msgs.msg import Header
 
@@ -41,7 +42,11 @@ class Poses:
         }
         for camera in cameras:
             node.create_subscription(
-                PoseStamped, topic_of(camera, 'pose'), partial(self._on_pose, camera), 10
+                PoseStamped,
+                topic_of(camera, 'pose'),
+                partial(self._on_pose, camera),
+                # Best effort, which takes what every publisher offers.
+                qos_profile_sensor_data,
             )
 
     def listen(self) -> None:
