@@ -11,7 +11,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from vlm_ros.errors import DeadlineExceeded, ImageError, ModelError, WorkCancelled
+from vlm_ros.errors import DeadlineExceeded, ImageError, InputError, ModelError, WorkCancelled
 from vlm_ros.nodes import conversions
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import (
@@ -183,13 +183,26 @@ def test_errors_become_a_status_and_one_line(error, status):
     assert message and '\n' not in message
 
 
-def test_regions_are_corners_and_empty_ones_mean_everything():
+def test_regions_are_corners_and_none_means_everything():
     region = RegionOfInterest(x_offset=1, y_offset=2, width=10, height=20)
     assert conversions.msg_to_region(region) == (1.0, 2.0, 11.0, 22.0)
-    assert conversions.msg_to_region(RegionOfInterest(x_offset=5)) is None
+    assert conversions.msg_to_region(RegionOfInterest()) is None
+
+
+@pytest.mark.parametrize('fields', [{'width': 5}, {'height': 5}, {'x_offset': 5}])
+def test_a_region_without_both_sides_is_refused(fields):
+    with pytest.raises(InputError, match='give both sides, or none for the whole image'):
+        conversions.msg_to_region(RegionOfInterest(**fields))
 
 
 def test_stamps_survive_and_the_zero_stamp_is_none():
     assert conversions.stamp_to_ns(Time()) is None
     assert conversions.ns_to_stamp(conversions.stamp_to_ns(HEADER.stamp)) == HEADER.stamp
     assert conversions.ns_to_stamp(None) == Time()
+
+
+@pytest.mark.parametrize('sec', [2**31 - 1, -(2**31)])
+def test_a_stamp_beyond_all_others_stays_one(sec):
+    came = Time(sec=sec, nanosec=2**32 - 1)
+    assert conversions.ns_to_stamp(conversions.stamp_to_ns(came)).sec == min(sec + 4, 2**31 - 1)
+    assert conversions.ns_to_stamp(-(10**30)).sec == -(2**31)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 import sys
+import threading
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import RegionOfInterest
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from vlm_ros import backends
 from vlm_ros.data.gallery import Gallery
 from vlm_ros.data.photographs import samples
 from vlm_ros.images import decode_compressed
@@ -18,6 +20,7 @@ from vlm_ros.nodes.conversions import image_to_msg, msg_to_detections
 from vlm_ros.nodes.detector import DetectorNode
 from vlm_ros.nodes.query import QueryNode
 from vlm_ros.phrases import Vocabulary
+from vlm_ros.results import Detections
 from vlm_ros_interfaces.msg import ResultStatus
 from vlm_ros_interfaces.srv import (
     AddExemplar,
@@ -274,6 +277,56 @@ def test_a_lent_detector_is_shown_the_pictures(graph, query):
     found = calls.detect(photograph(graph, 'coffee', mirrored), 'zorp', 'cat')
     assert found.status.code == ResultStatus.OK
     assert set(names_of(found.detections)) == {'zorp'}
+
+
+class Eyes:
+    """A model that sees nothing."""
+
+    model_id, model_revision, device = 'eyes', '1', 'cpu'
+
+    def detect(self, image, vocabulary, *, score_threshold=None, ticket=None):
+        return Detections()
+
+    def detect_like(self, image, exemplars, names, *, score_threshold=None, ticket=None):
+        return Detections()
+
+    def close(self):
+        pass
+
+
+def test_a_slow_disk_keeps_no_camera_waiting(graph, folder, monkeypatch):
+    monkeypatch.setattr(backends, 'load', lambda *_, **__: Eyes())
+    graph.start(DetectorNode, detector={'backend': 'eyes', 'gallery': str(folder)})
+    messages = graph.collect(Detection2DArray, 'detections')
+    graph.show(messages)
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(self, **_):
+        hangs.set()
+        goes_on.wait(60.0)
+        return ()
+
+    monkeypatch.setattr(Gallery, 'pictures', hang)
+    graph.spin_until(hangs.is_set, 'a look at the folder')
+    graph.show(messages)
+    assert graph.state_of('detector') == 'active'
+    goes_on.set()
+
+
+def test_the_executor_never_waits_for_the_disk(graph, query, monkeypatch):
+    calls = query()
+    threads = set()
+    pictures = Gallery.pictures
+
+    def noted(self, **how):
+        threads.add(threading.current_thread())
+        return pictures(self, **how)
+
+    monkeypatch.setattr(Gallery, 'pictures', noted)
+    assert calls.add().count == 1
+    assert calls.list().names == ['zorp']
+    assert calls.remove().removed == 1
+    assert threads and graph._thread not in threads
 
 
 def test_the_detector_looks_for_what_another_process_added(graph, folder):

@@ -113,6 +113,7 @@ BAD_REQUESTS = [
         {'roi': RegionOfInterest(x_offset=900, y_offset=0, width=5, height=5)},
         'outside the image',
     ),
+    ('the cup', {'roi': RegionOfInterest(width=50)}, '50x0 pixels; give both sides, or none'),
 ]
 
 

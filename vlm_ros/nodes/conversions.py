@@ -15,7 +15,7 @@ from vision_msgs.msg import (
 )
 
 from vlm_ros import boxes, images
-from vlm_ros.errors import DeadlineExceeded, ImageError, VlmRosError, WorkCancelled
+from vlm_ros.errors import DeadlineExceeded, ImageError, InputError, VlmRosError, WorkCancelled
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Caption, Detections, PhraseGroundings, Provenance, Status
 from vlm_ros.tasks import Image as RgbImage
@@ -37,9 +37,13 @@ def stamp_to_ns(stamp: Time) -> int | None:
 
 
 def ns_to_stamp(stamp_ns: int | None) -> Time:
-    """Return the stamp of `stamp_ns` nanoseconds, the zero stamp for None."""
+    """Return the stamp of `stamp_ns` nanoseconds, the zero stamp for None.
+
+    Beyond what a stamp can hold it is the nearest one: the nanoseconds of a stamp that came may
+    have been more than a second.
+    """
     sec, nanosec = divmod(stamp_ns or 0, 1_000_000_000)
-    return Time(sec=sec, nanosec=nanosec)
+    return Time(sec=min(max(sec, -(2**31)), 2**31 - 1), nanosec=nanosec)
 
 
 def seconds_to_duration(duration_s: float) -> Duration:
@@ -240,8 +244,17 @@ def msg_to_vocabulary(msg: LabelInfo) -> Vocabulary:
 
 
 def msg_to_region(msg: RegionOfInterest) -> tuple[float, float, float, float] | None:
-    """Return a region as `xyxy` pixels; None where it is empty, which means the whole image."""
+    """Return a region as `xyxy` pixels; None where nothing is given, which means the whole image.
+
+    Raises:
+        InputError: It has a place but no size, or one side only.
+    """
     if not msg.width or not msg.height:
+        if msg.width or msg.height or msg.x_offset or msg.y_offset:
+            raise InputError(
+                f'the region of interest is {msg.width}x{msg.height} pixels; '
+                'give both sides, or none for the whole image'
+            )
         return None
     return (
         float(msg.x_offset),

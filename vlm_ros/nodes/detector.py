@@ -1,6 +1,7 @@
 """The `detector` node: what the vocabulary names, found in the newest image of each camera."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 import threading
@@ -113,6 +114,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
         super().__init__('detector', DetectorParameters, shared, ('detect',), self._on_parameters)
         self.gallery = NodeGallery(self.get_logger(), self.settings)
         self._exemplars: tuple[KeptPicture, ...] = ()
+        self._reading: Future[tuple[KeptPicture, ...]]
         self._cameras = [DetectorCamera(self, name, feed) for name, feed in self.feeds.items()]
         self._on_parameters(self.settings.values)
         self.create_service(SetVocabulary, 'set_vocabulary', self._on_set_vocabulary)
@@ -131,7 +133,8 @@ class DetectorNode(ModelNode[DetectorParameters]):
     async def configure(self) -> None:
         """Load the model, and the pictures, which the executor would wait for otherwise."""
         await super().configure()
-        await Pending(self, on_a_thread(self.gallery.pictures), Ticket()).result()
+        self._reading = on_a_thread(self.gallery.pictures)
+        await Pending(self, self._reading, Ticket()).result()
 
     async def activate(self) -> None:
         """Look at images from now on."""
@@ -225,12 +228,15 @@ class DetectorNode(ModelNode[DetectorParameters]):
                 camera.heartbeat(self.settings.values.max_image_age_s)
 
     def _take_exemplars(self) -> None:
-        """Look for what the gallery shows by now, where the model can."""
+        """Look for what the gallery showed when it was last read, where the model can."""
+        if not self._reading.done():
+            return  # a slow disk keeps no camera waiting
         try:
             can = isinstance(self.worker.model, ExemplarDetector)
         except VlmRosError:
             return  # there is none at the moment
-        exemplars = self.gallery.pictures() if can else ()
+        exemplars = self._reading.result() if can else ()
+        self._reading = on_a_thread(self.gallery.pictures)
         if exemplars != self._exemplars:
             self._exemplars = exemplars
             self._on_parameters(self.settings.values)

@@ -14,7 +14,7 @@ from vlm_ros.nodes.image_feed import View
 from vlm_ros.nodes.looking import Look
 from vlm_ros.nodes.pending import on_a_thread, Pending
 from vlm_ros.nodes.requests import no_look
-from vlm_ros.results import Status
+from vlm_ros.results import Provenance, Status
 from vlm_ros.tasks import Image, Model, Ticket
 from vlm_ros_interfaces.srv import AddExemplar, ListExemplars, RemoveExemplars
 
@@ -75,21 +75,14 @@ class ExemplarServices:
         )
         if seen.result is None:
             return self._node.fill(seen, response)
-        keep = partial(
-            self._gallery.add,
-            name,
-            seen.result.image,
-            stamp_ns=seen.provenance.stamp_ns,
-            camera=seen.provenance.camera,
-            xyxy=seen.result.xyxy,
-        )
+        keep = partial(self._keep, name, seen.result, seen.provenance)
         try:
-            kept: KeptPicture = await Pending(self._node, on_a_thread(keep), Ticket()).result()
+            kept, count = await Pending(self._node, on_a_thread(keep), Ticket()).result()
         except VlmRosError as error:
             failed: Look[CutOut] = Look.failed(error, seen.provenance)
             return self._node.fill(failed, response)
         response.exemplar_id = kept.exemplar_id
-        response.count = sum(other.name == kept.name for other in self._gallery.pictures())
+        response.count = count
         return self._node.fill(seen, response)
 
     async def _on_remove(
@@ -119,11 +112,18 @@ class ExemplarServices:
         response.status = conversions.status_to_msg(Status.OK)
         return response
 
+    def _keep(self, name: str, cut: CutOut, source: Provenance) -> tuple[KeptPicture, int]:
+        """Keep a picture; returns it with how many there are of its name. Waits for the disk."""
+        kept = self._gallery.add(
+            name, cut.image, stamp_ns=source.stamp_ns, camera=source.camera, xyxy=cut.xyxy
+        )
+        return kept, sum(other.name == kept.name for other in self._gallery.pictures())
+
     def _cut_out(
         self, model: Model, view: View, request: AddExemplar.Request, name: str, ticket: Ticket
     ) -> CutOut:
         """Cut the thing out and have the detector look at it; for the worker's thread."""
-        xyxy = _region(conversions.msg_to_region(request.roi), request.roi, view.image)
+        xyxy = _region(conversions.msg_to_region(request.roi), view.image)
         left, top, right, bottom = xyxy
         image = shrunk(view.image[top:bottom, left:right])
         detector = self._node.bare_detector_for(model)
@@ -144,22 +144,15 @@ class ExemplarServices:
 
 
 def _region(
-    xyxy: tuple[float, float, float, float] | None, roi: Any, image: Image
+    xyxy: tuple[float, float, float, float] | None, image: Image
 ) -> tuple[int, int, int, int]:
     """Return a region of an image in whole pixels, all of it where none is given.
 
     Raises:
-        InputError: It is empty, reaches out of the image, or is too small.
+        InputError: It reaches out of the image, or is too small.
     """
     height, width = image.shape[:2]
-    if xyxy is None:
-        if roi.width or roi.height or roi.x_offset or roi.y_offset:
-            raise InputError(
-                f'the region of interest is {roi.width}x{roi.height} pixels; '
-                'give both sides, or none for the whole image'
-            )
-        xyxy = (0, 0, width, height)
-    left, top, right, bottom = (int(edge) for edge in xyxy)
+    left, top, right, bottom = (int(edge) for edge in xyxy or (0, 0, width, height))
     box = f'the region from ({left}, {top}) to ({right}, {bottom})'
     if right > width or bottom > height:
         raise InputError(f'{box} reaches out of the {width}x{height} image')
