@@ -1,6 +1,7 @@
 """The monitor node, through real topics: what is published of statements, and when."""
 
 import itertools
+import threading
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
@@ -11,6 +12,7 @@ from picture_seer import BOTH, DOG, EMPTY, PERSON
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from vlm_ros import phrases
 from vlm_ros.data.photographs import samples
 from vlm_ros.errors import InputError, ModelError
 from vlm_ros.nodes.conversions import image_to_msg
@@ -292,6 +294,23 @@ def test_statements_can_be_changed_while_others_go_on(graph, monitor):
     assert watched.set_statements().success
     topic = '/statements/person'
     graph.spin_until(lambda: not graph.client.get_publishers_info_by_topic(topic), 'its end')
+
+
+def test_a_new_statement_has_a_state_before_any_image(monitor):
+    watched = monitor()
+    persons = watched.listen()
+    assert watched.set_statements('person: there is a dog', 'late: there is a person').success
+    (late,) = watched.listen('statements/late')
+    assert (late.statement, late.status.code) == ('there is a person', ResultStatus.NO_IMAGE)
+    watched.graph.spin_until(lambda: persons[-1].statement == 'there is a dog', 'its own state')
+    assert codes(persons) == [(UNKNOWN, ResultStatus.NO_IMAGE)] * 2
+
+
+def test_the_tagger_of_words_is_loaded_before_a_statement_needs_it(monitor, monkeypatch):
+    loaded = threading.Event()
+    monkeypatch.setattr(phrases, 'preload', loaded.set)
+    monitor()
+    assert loaded.wait(10.0)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import time
 
 from rclpy.clock import Clock, ClockType
 
-from vlm_ros import inflection
+from vlm_ros import inflection, phrases
 from vlm_ros.errors import InputError, VlmRosError
 from vlm_ros.health import Level, Report, StreamLimits, StreamMeter
 from vlm_ros.nodes import conversions
@@ -155,6 +155,8 @@ class MonitorNode(AskedNode[MonitorParameters]):
     async def configure(self) -> None:
         """Load the model and the word lists, which the first look would wait for."""
         words = Pending(self, on_a_thread(inflection.preload), Ticket())
+        # Takes seconds: only a statement that needs it waits.
+        on_a_thread(phrases.preload)
         await super().configure()
         await words.result()
 

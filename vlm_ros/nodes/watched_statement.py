@@ -63,6 +63,7 @@ class WatchedStatement:
         self._node = node
         self._feed = feed
         self._watch = Watch(rule)
+        self._has_published = False
         # When the first image came that was not looked at, in seconds of the monotonic clock.
         self._waiting_since_s: float | None = None
 
@@ -95,8 +96,7 @@ class WatchedStatement:
         verdict = seen.result
         if verdict is None:
             verdict = Verdict(Truth.UNKNOWN, status=seen.status, message=seen.message)
-        if self._watch.see(Sight(verdict, seen.provenance)):
-            self._publish()
+        self._take(self._watch.see(Sight(verdict, seen.provenance)))
 
     def lose(self, status: Status, message: str, provenance: Provenance | None = None) -> None:
         """Say that nobody looks.
@@ -111,8 +111,7 @@ class WatchedStatement:
             frame = self._feed.newest
             provenance = conversions.header_to_provenance(frame.header if frame else None)
             provenance = replace(provenance, camera=self.statement.camera)
-        if self._watch.lose(status, message, provenance):
-            self._publish()
+        self._take(self._watch.lose(status, message, provenance))
 
     def heed_silence(self, limit_s: float) -> None:
         """Lose what holds where no image, or no look, has come for so many seconds."""
@@ -132,7 +131,13 @@ class WatchedStatement:
             return Status.TIMEOUT, lambda: f'{text}; watch less, or raise max_image_age_s'
         return None, str
 
+    def _take(self, is_change: bool) -> None:
+        # Also what it begins with: its topic may have another statement's last word.
+        if is_change or not self._has_published:
+            self._publish()
+
     def _publish(self) -> None:
+        self._has_published = True
         state = self._watch.state
         published = conversions.published_at(
             state.provenance, self._node.get_clock().now().nanoseconds
