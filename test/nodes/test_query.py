@@ -7,6 +7,7 @@ import pytest
 from rclpy.action import ActionClient
 from sensor_msgs.msg import RegionOfInterest
 
+from vlm_ros.nodes import conversions
 from vlm_ros.nodes.captioner import CaptionerNode
 from vlm_ros.nodes.detector import DetectorNode
 from vlm_ros.nodes.query import QueryNode
@@ -290,6 +291,20 @@ def test_an_action_without_an_image_is_aborted(graph, query):
     result = ActionCall(graph, question=OPEN_QUESTION).result()
     assert result.status == GoalStatus.STATUS_ABORTED
     assert result.result.status.code == ResultStatus.NO_IMAGE
+
+
+def test_a_goal_whose_result_no_message_can_carry_is_aborted(graph, query, monkeypatch):
+    query()
+
+    def refuse(*_):
+        monkeypatch.undo()
+        raise OverflowError('no number of a message')
+
+    monkeypatch.setattr(conversions, 'detections_to_msg', refuse)
+    result = ActionCall(graph, question=OPEN_QUESTION).result()
+    assert result.status == GoalStatus.STATUS_ABORTED
+    assert result.result.status.code == ResultStatus.FAILED
+    assert 'no number of a message' in result.result.status.message
 
 
 def test_too_many_requests_are_refused_at_once(graph, query):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 import math
+import traceback
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse
@@ -18,7 +19,7 @@ from vlm_ros.nodes.image_feed import View
 from vlm_ros.nodes.looking import Look
 from vlm_ros.nodes.pending import Pending
 from vlm_ros.nodes.recent_frames import reach_s, RecentFrames
-from vlm_ros.nodes.requests import is_given
+from vlm_ros.nodes.requests import is_given, no_look
 from vlm_ros.phrases import check_text
 from vlm_ros.results import Answer, Status
 from vlm_ros.tasks import (
@@ -110,6 +111,11 @@ class AnswerServices:
                 on_partial=publish_partial,
                 on_pending=keep,
             )
+            result = self._fill(seen, AnswerQuestionAction.Result())
+        except Exception as error:  # noqa: BLE001 - the same as of the service
+            self._node.get_logger().error(f'a goal failed: {traceback.format_exc()}')
+            seen = no_look(*conversions.error_to_status(error))
+            result = self._fill(seen, AnswerQuestionAction.Result())
         finally:
             self._goals.pop(key, None)
         if goal.is_cancel_requested:
@@ -118,7 +124,7 @@ class AnswerServices:
             goal.succeed()
         else:
             goal.abort()
-        return self._fill(seen, AnswerQuestionAction.Result())
+        return result
 
     def _on_cancel(self, goal: ServerGoalHandle) -> CancelResponse:
         if (pending := self._goals.get(bytes(goal.goal_id.uuid))) is not None:
