@@ -1,11 +1,14 @@
 """`verify_statement`: one image, a pair, several frames; what is refused and what goes wrong."""
 
+import gc
+
 import numpy as np
 import picture_seer
 from picture_seer import BOTH, DOG, EMPTY, looked, PERSON
 import pytest
 
 from vlm_ros.nodes.conversions import image_to_msg
+from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.query import QueryNode
 from vlm_ros_interfaces.msg import ResultStatus
 from vlm_ros_interfaces.srv import VerifyStatement
@@ -155,6 +158,26 @@ def test_a_pair_of_cameras(asked):
     assert response.provenance.camera == 'left'
     response = query.call('There is a dog in both images.', **pair)
     assert (response.status.code, response.verdict) == (ResultStatus.OK, FALSE)
+
+
+def test_frames_of_a_pair_are_let_go_of_once_they_were_looked_at(graph, asked):
+    query = asked(**PAIR)
+    query.show(EMPTY, 'left/image')
+    query.show(BOTH, 'right/image')
+    future = query.ask(
+        'There is a person in both images.', camera='left', other_camera='right', frames=20
+    )
+    feed = graph.nodes[0].feeds['left']
+    for _ in range(8):
+        graph.spin_until(lambda: future.done() or len(feed._listeners) > 1, 'waiting')
+        query.show(BOTH, 'right/image')
+        query.show(EMPTY, 'left/image')
+    # Of each camera, those that the node keeps anyway for questions about the last few seconds.
+    kept = {id(frame) for recent in graph.nodes[0]._recent.values() for _, frame in recent._frames}
+    alive = [o for o in gc.get_objects() if isinstance(o, Frame) and id(o) not in kept]
+    assert len(alive) < 8
+    assert graph.change_state('query', 'deactivate')
+    graph.spin_until(future.done, 'a response')
 
 
 def test_a_pair_of_images(asked):

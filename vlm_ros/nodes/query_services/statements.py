@@ -5,6 +5,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from std_msgs.msg import Header
+
 from vlm_ros.errors import InputError, InterruptedWork, VlmRosError
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.asked_node import AskedNode, boxes
@@ -57,8 +59,9 @@ class _Check:
     def __init__(self, node: AskedNode[Any], request: VerifyStatement.Request) -> None:
         self._node = node
         self._request = request
-        # Of each verdict about a pair, the right image.
-        self._others: list[tuple[Verdict, Frame]] = []
+        # Of each verdict about a pair, the header of the right image; a thousand images would be
+        # gigabytes.
+        self._others: list[tuple[Verdict, Header]] = []
 
     async def run(self) -> Look[Verdict]:
         """Look as often as was asked for.
@@ -144,14 +147,14 @@ class _Check:
             ticket=ticket,
         )
         if seen.result is not None:
-            self._others += [(seen.result, other) for other in others[-1:]]
+            self._others += [(seen.result, other.header) for other in others[-1:]]
         return seen
 
     def other_evidence(self, verdict: Verdict) -> Any:
         """Return the boxes in the right image that a verdict rests on, as a message."""
-        for known, frame in self._others:
+        for known, header in self._others:
             if known is verdict:
-                return conversions.detections_to_msg(verdict.other_evidence, frame.header)
+                return conversions.detections_to_msg(verdict.other_evidence, header)
         return VerifyStatement.Response().other_evidence
 
     def _other(self) -> Callable[[], Frame | Look[Any]] | None:
