@@ -43,7 +43,7 @@ PREPOSITIONS = _words(
     ' since close closer adjacent ahead away'
 )
 CONJUNCTIONS = _words(
-    'and or but nor plus while because if unless whether then so though although &'
+    'and or but nor plus minus while because if unless whether then so though although &'
 )
 PRONOUNS = _words(
     'i me you he him she it we us they them myself yourself himself herself itself ourselves'
@@ -141,11 +141,18 @@ _LOOKS = _words(
     ' extra real fake foreign american european japanese chinese fresh ripe rotten sunny cloudy'
     ' crowded quiet loud lovely friendly strange unknown unusual suspicious many'
 )
+_UNITS = 'first second third fourth fifth sixth seventh eighth ninth'.split()
+_TENS = 'twenty thirty forty fifty sixty seventy eighty ninety'.split()
 _ENDINGS = {1: 'st', 2: 'nd', 3: 'rd'}
-_ORDINALS = _words(
-    'first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth'
-    ' fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth last next'
-) | {f'{n}{"th" if n // 10 == 1 else _ENDINGS.get(n % 10, "th")}' for n in range(1, 100)}
+_ORDINALS = (
+    _words(
+        'tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth'
+        ' nineteenth twentieth last next'
+    )
+    | set(_UNITS)
+    | {f'{ten}-{unit}' for ten in _TENS for unit in _UNITS}
+    | {f'{n}{"th" if n // 10 == 1 else _ENDINGS.get(n % 10, "th")}' for n in range(1, 100)}
+)
 _ACTIVITIES = _words(
     'running walking sleeping sitting standing lying moving flying smiling crying laughing'
     ' playing jumping swimming barking waiting hanging falling approaching working eating'

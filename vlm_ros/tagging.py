@@ -46,6 +46,7 @@ def tags_of(text: str) -> Mapping[int, Tag]:
     """
     if not text or text.isspace():
         return {}
+    text = text.encode('utf-8', 'replace').decode()  # lone surrogates, as of a file name
     # Capitals look like names to the tagger.
     lower = text.lower() if text.isupper() else text
     with _LOCK:

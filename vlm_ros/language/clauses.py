@@ -70,7 +70,7 @@ def _beside(side: str) -> str:
 _RELATIONS = {
     Relation.LEFT_OF: _beside('left'),
     Relation.RIGHT_OF: _beside('right'),
-    Relation.IN_FRONT_OF: r'(?:directly |right )?in front of|ahead of|before',
+    Relation.IN_FRONT_OF: r'(?:directly |right )?in front of|ahead of',
     Relation.BEHIND: r'(?:directly |right )?behind|in back of|at the back of',
     Relation.ON: r'on (?:the )?top of|on the surface of|upon|atop|on',
     Relation.UNDER: r'(?:directly |right )?(?:underneath|under|beneath)',

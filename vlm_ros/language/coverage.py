@@ -24,7 +24,7 @@ _BEYOND = re.compile(
     r'|impossible|untrue|false|wrong|doubtful|maybe|perhaps|possibly|probably|presumably'
     r'|allegedly|supposedly|sometimes|usually|normally|rarely|seldom|hardly|barely|scarcely'
     r'|nearly|almost|approximately|roughly|around \d+|thrice|nowhere|elsewhere|everywhere'
-    r'|one another|the other|(?<!^what )(?<!^who )else|exclusively|solely|merely)\b'
+    r'|one another|the other|(?<!^what )(?<!^who )else|exclusively|solely|merely|minus)\b'
 )
 _CLAUSE = re.compile(
     r'(?:,|\b(?:and|but|or|so)) (?:then )?(?:is|are|was|were|does|do|did|has|have|can|there|what'
@@ -56,7 +56,7 @@ def overlooks(text: str, question: Question) -> bool:
         or _OTHER_THING.search(question.condition.unchecked) is not None
         or _lacks_negation(text, question)
         or _lacks_number(text, question)
-        or _limits_what_has_no_number(question)
+        or _limits_in_vain(question)
         or _lacks_all(text, question)
         or _speaks_of_anything(question)
         or _speaks_of_the_unseen(question)
@@ -97,11 +97,12 @@ def _numbers(text: str) -> Iterator[Sequence[str]]:
             yield tuple(row)
 
 
-def _limits_what_has_no_number(question: Question) -> bool:
+def _limits_in_vain(question: Question) -> bool:
+    """Tell whether things have numbers that only a yes or a no could do justice to."""
     if question.kind is Kind.EXISTENCE:
         return False
-    limits = [(thing.low, thing.high) for thing in question.things]
-    return any(limit != (1, None) and not 0 < limit[0] == limit[1] for limit in limits)
+    limits = {(thing.low, thing.high) for thing in question.things} - {(1, None)}
+    return any(question.kind is Kind.CHOICE or not 0 < low == high for low, high in limits)
 
 
 def _lacks_all(text: str, question: Question) -> bool:

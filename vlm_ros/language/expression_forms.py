@@ -15,6 +15,7 @@ from vlm_ros.language.expression_tails import Counted, read_segments, Segment
 from vlm_ros.language.expressions import Clause, Expression, Link, Rank
 from vlm_ros.language.refusals import disregards_image
 from vlm_ros.language.wording import core_of, is_english, plain_text
+from vlm_ros.phrases import MAX_TEXT_CHARACTERS
 from vlm_ros.ranking import LAST, OPPOSITE, Order, SIDES, SUPERLATIVES
 from vlm_ros.spatial import Place, place_named
 
@@ -49,6 +50,8 @@ _NO_OBJECT = 'this names no object, as `the cup on the table` does'
 
 def read_expression(text: str) -> Reading:
     """Read what an expression says, in the most likely ways."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        return Reading((), f'more than {MAX_TEXT_CHARACTERS} characters describe no one object')
     plain = plain_text(text)
     if not is_english(plain):
         return Reading((), 'only English is understood')

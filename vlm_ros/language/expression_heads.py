@@ -43,6 +43,8 @@ def unmarked(text: str) -> str:
 def read_head(text: str, owners: int = 0) -> Head | None:
     """Read the name with what stands before it; None for one of more than `MAX_OWNERS`."""
     words = text.split()
+    if 'least' in words:
+        return None  # the least large
     start = 0
     while start < len(words) and words[start] in DETERMINERS:
         start += 1

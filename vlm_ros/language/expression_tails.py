@@ -52,6 +52,9 @@ _OF_SCENE = re.compile(rf'^of (?:the |this |that )?(?:{_SCENES})(?= |$) ?')
 _BELONGS = re.compile(r'^\w+ (?:his|her|its|their|his or her) ')
 
 
+_ALL = frozenset('all every each both'.split())
+
+
 class Counted(NamedTuple):
     """The side that is counted from, or that the thing is on."""
 
@@ -149,6 +152,8 @@ def _link(condition: Condition, text: str, phrases: Sequence[Phrase]) -> Link | 
     assert condition.relation is not None
     if any(thing.name in lexicon.COLLECTIVES for thing in condition.references):
         return None
+    if not _ALL.isdisjoint(text.split()):
+        return None  # `next to all the cups`: one of them is not enough
     references: list[Expression] = []
     for phrase, thing in zip(phrases, condition.references, strict=False):
         # With the words before it, which say `the largest` or `the second`.

@@ -131,9 +131,9 @@ def count(match: re.Match[str], in_view: bool) -> Question | None:
 def location(match: re.Match[str], in_view: bool) -> Question | None:
     """Read what follows `where is`."""
     things = read_things(match['rest'])
-    if things is None or any(thing.name in lexicon.ABSTRACT for thing in things.things):
+    if things is None or things.either:
         return None
-    if any(thing.generic for thing in things.things):
+    if any(thing.name in lexicon.ABSTRACT or thing.generic for thing in things.things):
         return None
     named = (replace(thing, presupposed=True, shorter='') for thing in things.things)
     return Question(Kind.LOCATION, tuple(named))
