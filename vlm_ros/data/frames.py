@@ -21,12 +21,17 @@ class Frame:
         index: Its number in the source, from 0. Numbers are left out where frames are: those of a
             live source that came while nobody asked, broken photographs, `every`.
         time_s: Seconds since the source's first frame; None for photographs.
+        topic: Of a bag, where the image was recorded; empty elsewhere.
+        stamp_ns: When the image was taken, in nanoseconds since 1970 or the simulation's start;
+            None where the source does not tell.
     """
 
     image: Image
     name: str
     index: int
     time_s: float | None = None
+    topic: str = ''
+    stamp_ns: int | None = None
 
 
 class Media(ABC):

@@ -1,5 +1,6 @@
-"""One way to read every source of images: photographs, folders, videos, cameras, streams."""
+"""One way to read every source of images: photographs, folders, videos, bags, cameras, streams."""
 
+from collections.abc import Sequence
 import os
 from pathlib import Path
 import re
@@ -7,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import cv2
 
+from vlm_ros.data.bags import Bag, is_bag
 from vlm_ros.data.frames import Frame, Media
 from vlm_ros.data.photographs import (
     OnSkipped,
@@ -26,28 +28,42 @@ SCHEMES = ('rtsp', 'rtsps', 'http', 'https', 'rtmp', 'rtp', 'srt', 'udp', 'tcp')
 
 
 def open_media(
-    source: str, *, loop: bool = False, every: int = 1, on_skipped: OnSkipped | None = None
+    source: str,
+    *,
+    topics: Sequence[str] = (),
+    loop: bool = False,
+    every: int = 1,
+    on_skipped: OnSkipped | None = None,
 ) -> Media:
     """Open a source of images.
 
     Args:
-        source: A photograph; a folder of photographs; a video; the index of a camera (`0`) or its
-            device (`/dev/video0`); an address (`rtsp://…`, `http://…`); or `sample:` for the
-            photographs that scikit-image and scikit-learn bring, `sample:chelsea` for one.
+        source: A photograph; a folder of photographs; a video; a bag of ROS, folder or file; the
+            index of a camera (`0`) or its device (`/dev/video0`); an address (`rtsp://…`,
+            `http://…`); or `sample:` for the photographs that scikit-image and scikit-learn bring,
+            `sample:chelsea` for one.
+        topics: Of a bag, the topics to read; empty for all that have images.
         loop: Whether to start again at the end, for ever; live sources have no end.
         every: Yield each so-many-th frame only.
-        on_skipped: Told of each photograph of several that cannot be read; logged by default.
+        on_skipped: Told of each photograph of several, or message of a bag, that cannot be read;
+            logged by default.
 
     Returns:
         The frames, to be iterated inside a `with`.
 
     Raises:
-        SourceError: There is no such source, or it cannot be opened. Iterating raises it where
-            the source breaks off, or none of its photographs can be read.
+        SourceError: There is no such source or topic, or it cannot be opened. Iterating raises it
+            where the source breaks off, or none of its images can be read.
     """
     if every < 1:
         raise SourceError(f'every must be 1 or more, got {every}')
     check_source(source)
+    path = _path(source)
+    is_there = not source.startswith(SAMPLE_PREFIX) and not _scheme(source)
+    if is_there and is_bag(path):
+        return Bag(path, topics=topics, loop=loop, every=every, on_skipped=on_skipped)
+    if topics:
+        raise SourceError(f'{source} is not a bag of ROS and has no topics')
     if source.startswith(SAMPLE_PREFIX):
         photographs = samples(source[len(SAMPLE_PREFIX) :])
         return Photographs(source, photographs, loop=loop, every=every, on_skipped=on_skipped)
@@ -56,7 +72,6 @@ def open_media(
     if _scheme(source):
         public = _without_password(source)
         return Video(public, source, is_network=True, loop=loop, every=every)
-    path = _path(source)
     if path.is_dir():
         photographs = photographs_in(path)
     elif _is_photograph(source, path):

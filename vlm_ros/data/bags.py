@@ -1,0 +1,253 @@
+"""Images of a ROS bag, read without a ROS installation.
+
+rosbags reads what `ros2 bag record` writes: mcap and sqlite3, a folder or a single file,
+compressed by file, by message or by chunk; and the `.bag` files of ROS 1.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+import difflib
+import logging
+from pathlib import Path
+from typing import Any
+
+from vlm_ros.data.frames import Frame, Media
+from vlm_ros.errors import ImageError, SourceError, VlmRosError
+from vlm_ros.images import decode, decode_compressed, Image
+
+RAW_TYPE, COMPRESSED_TYPE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+SUFFIXES = ('.mcap', '.db3', '.bag')
+"""The files that are taken for bags."""
+
+_METADATA = 'metadata.yaml'
+_NANOSECONDS = 1e9
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImageTopic:
+    """A topic of images in a bag.
+
+    Attributes:
+        name: As it was recorded.
+        msgtype: `RAW_TYPE` or `COMPRESSED_TYPE`.
+        count: How many messages it has.
+    """
+
+    name: str
+    msgtype: str
+    count: int
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path looks like a bag: a folder with a rosbag2's metadata, or a bag's file."""
+    if path.is_dir():
+        return (path / _METADATA).is_file()
+    return path.suffix.lower() in SUFFIXES
+
+
+class Bag(Media):
+    """The images of a bag in the order in which they were recorded, of all its cameras by default.
+
+    Args:
+        path: A rosbag2 folder, an `.mcap`, `.db3` or `.bag` file.
+        topics: The topics to read, `camera/image` and `/camera/image` alike; empty for every topic
+            of raw or compressed images.
+        start_s: Leave out what was recorded earlier, in seconds since the bag's first message.
+        stop_s: Leave out what was recorded then and later.
+        loop: Whether to start again at the end, for ever.
+        every: Yield each so-many-th image of each topic only.
+        on_skipped: Told of each message that cannot be read; logged by default.
+
+    Raises:
+        SourceError: It cannot be opened, or does not have these topics.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        topics: Sequence[str] = (),
+        start_s: float | None = None,
+        stop_s: float | None = None,
+        loop: bool = False,
+        every: int = 1,
+        on_skipped: Callable[[str, VlmRosError], None] | None = None,
+    ) -> None:
+        self.source = str(path)
+        self._loop = loop
+        self._every = every
+        self._on_skipped = on_skipped or _log_skipped
+        self._closed = False
+        self._reader = _open(path)
+        try:
+            self._connections = _chosen(self._reader, path, topics)
+            self.topics = _image_topics(self._connections)
+            first_ns = self._reader.start_time if self._reader.message_count else 0
+            self._first_ns = first_ns
+            self._start_ns = None if start_s is None else first_ns + round(start_s * _NANOSECONDS)
+            self._stop_ns = None if stop_s is None else first_ns + round(stop_s * _NANOSECONDS)
+            if start_s is None and stop_s is None:
+                self.length = sum(-(-topic.count // every) for topic in self.topics)
+        except BaseException:
+            self._reader.close()
+            raise
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the images.
+
+        Raises:
+            SourceError: The bag is damaged from here on, or not one image of it can be read.
+        """
+        while True:
+            yielded = 0
+            for frame in self._round():
+                yielded += 1
+                yield frame
+                if self._closed:
+                    return
+            if not yielded:
+                raise SourceError(
+                    f'{self.source} has no image that can be read, '
+                    f'{"of " + _listed(self.topics) if self.topics else "and no message at all"}'
+                )
+            if not self._loop:
+                return
+
+    def close(self) -> None:
+        """Let go of the bag."""
+        if not self._closed:
+            self._closed = True
+            self._reader.close()
+
+    def _round(self) -> Iterator[Frame]:
+        counts: dict[str, int] = {}
+        for connection, recorded_ns, content in self._messages():
+            index = counts.get(connection.topic, 0)
+            counts[connection.topic] = index + 1
+            if index % self._every:
+                continue
+            try:
+                msg = self._reader.deserialize(content, connection.msgtype)
+                image = _image(msg, connection.msgtype)
+            except Exception as error:  # noqa: BLE001 - whatever damaged bytes make of a message
+                name = f'message {index} of {connection.topic} in {self.source}'
+                self._on_skipped(name, SourceError(f'{name} cannot be read: {_reason(error)}'))
+                continue
+            stamp = msg.header.stamp
+            stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+            yield Frame(
+                image,
+                self.source,
+                index,
+                (recorded_ns - self._first_ns) / _NANOSECONDS,
+                connection.topic,
+                stamp_ns or recorded_ns,  # nobody set it
+            )
+
+    def _messages(self) -> Iterator[tuple[Any, int, bytes]]:
+        try:
+            yield from self._reader.messages(self._connections, self._start_ns, self._stop_ns)
+        except Exception as error:
+            if self._closed:
+                return
+            raise SourceError(
+                f'{self.source} is damaged, what comes after cannot be read: {_reason(error)}; '
+                'record it again, or try `mcap recover` on an mcap file'
+            ) from error
+
+
+def image_topics(path: Path) -> tuple[ImageTopic, ...]:
+    """Return the topics of images that a bag has.
+
+    Raises:
+        SourceError: It cannot be opened.
+    """
+    reader = _open(path)
+    try:
+        return _image_topics(_image_connections(reader))
+    finally:
+        reader.close()
+
+
+def _open(path: Path) -> Any:
+    from rosbags.highlevel import AnyReader
+    from rosbags.typesys import get_typestore, Stores
+
+    try:
+        # Bags of before 2023 do not bring the definitions of their messages.
+        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+        reader.open()
+    except Exception as error:
+        raise SourceError(
+            f'{path} cannot be opened as a bag: {_reason(error)}{_mend(path)}'
+        ) from error
+    return reader
+
+
+def _mend(path: Path) -> str:
+    if path.is_dir():
+        return '; `ros2 bag reindex` writes a missing or damaged metadata.yaml anew'
+    if path.suffix.lower() == '.mcap':
+        return '; `mcap recover` mends a recording that was cut off'
+    return ''
+
+
+def _chosen(reader: Any, path: Path, topics: Sequence[str]) -> list[Any]:
+    connections = _image_connections(reader)
+    there = _image_topics(connections)
+    if not topics:
+        if not there:
+            types = ', '.join(sorted({f'{c.topic} ({c.msgtype})' for c in reader.connections}))
+            raise SourceError(f'{path} has no topic of images; it has: {types or "nothing"}')
+        return connections
+    wanted = {'/' + topic.strip().lstrip('/') for topic in topics}
+    for topic in sorted(wanted - {known.name for known in there}):
+        other = next((c.msgtype for c in reader.connections if c.topic == topic), None)
+        if other is not None:
+            raise SourceError(
+                f'{topic} of {path} holds {other}, not images; topics of images: {_listed(there)}'
+            )
+        close = difflib.get_close_matches(topic, [known.name for known in there], 1)
+        hint = f'; did you mean {close[0]}?' if close else ''
+        raise SourceError(f'{path} has no topic {topic}{hint} Topics of images: {_listed(there)}')
+    return [connection for connection in connections if connection.topic in wanted]
+
+
+def _image_connections(reader: Any) -> list[Any]:
+    return [c for c in reader.connections if c.msgtype in (RAW_TYPE, COMPRESSED_TYPE)]
+
+
+def _image_topics(connections: Sequence[Any]) -> tuple[ImageTopic, ...]:
+    counts: dict[tuple[str, str], int] = {}
+    for connection in connections:
+        key = (connection.topic, connection.msgtype)
+        counts[key] = counts.get(key, 0) + connection.msgcount
+    return tuple(ImageTopic(*key, count) for key, count in sorted(counts.items()))
+
+
+def _listed(topics: Sequence[ImageTopic]) -> str:
+    return ', '.join(f'{topic.name} ({topic.count})' for topic in topics) or 'none'
+
+
+def _image(msg: Any, msgtype: str) -> Image:
+    if msgtype == COMPRESSED_TYPE:
+        return decode_compressed(msg.data, format=msg.format)
+    return decode(
+        msg.data,
+        width=msg.width,
+        height=msg.height,
+        encoding=msg.encoding,
+        step=msg.step,
+        is_bigendian=bool(msg.is_bigendian),
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ImageError):
+        return str(error)
+    return f'{type(error).__name__}: {" ".join(str(error).split())}'.removesuffix(': ')
+
+
+def _log_skipped(name: str, error: VlmRosError) -> None:
+    _LOGGER.warning('%s', error)
