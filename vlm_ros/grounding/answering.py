@@ -29,7 +29,8 @@ def answer(case: Case) -> Answer:
         return unsure('cannot tell: this is no question about what is in the image')
     if case.guard is Guard.OFF and case.answerer is not None:
         told = case.asker(case.answerer).own_word()
-        return replace(told, confidence=case.calibrate(told.confidence, False))
+        sure = case.calibrate(told.confidence, False) if told.status is Status.OK else 0.0
+        return replace(told, confidence=sure)
     if case.question.kind is Kind.REFUSED:
         return unsure('cannot tell: no image shows that')
     if not case.question.english:
