@@ -826,11 +826,21 @@ def test_any_text_is_answered_or_refused(text):
     for answerer in (None, ScriptedAnswerer(SCRIPT)):
         grounded = GroundedAnswerer(FrankDetector(), answerer)
         try:
-            answer = grounded.answer(IMAGE, text)
-            grounded.answer(IMAGE, text, choices=('yes', 'no'), region_xyxy=(0, 0, 320, 240))
-            grounded.answer_frames([IMAGE, IMAGE], text)
-            grounded.verify([IMAGE], text)
-            grounded.verify([IMAGE, IMAGE], text)
+            answers = (
+                grounded.answer(IMAGE, text),
+                grounded.answer(IMAGE, text, choices=('yes', 'no'), region_xyxy=(0, 0, 320, 240)),
+                grounded.answer_frames([IMAGE, IMAGE], text),
+            )
+            verdicts = grounded.verify([IMAGE], text), grounded.verify([IMAGE, IMAGE], text)
         except QuestionError:
             continue
-        assert answer.text or answer.message
+        for answer in answers:
+            assert (answer.confidence > 0) == (answer.status is Status.OK), answer
+            assert answer.status is not Status.OK or len(answer.evidence) or denies(answer), answer
+        assert answers[1].text in ('yes', 'no', '')
+        for verdict in verdicts:
+            assert (verdict.confidence > 0) == (verdict.truth is not Truth.UNKNOWN), verdict
+
+
+def denies(answer):
+    return answer.text in ('no', '0') or 'there is no ' in answer.text

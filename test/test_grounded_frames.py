@@ -99,7 +99,8 @@ def told(answer):
         ('Is there a dog that is not on the left?', ('one dog is on the left and one is'
          ' not (last seen in frame 2 of 4)')),
         ('Are all dogs on the left?', f'UNSURE: {WHICH}: it is so only in frame 1 of 4'),
-        ('Is the cat not on the left?', 'the cat is not on the left (so in 1 of 4 frames, and in none is it otherwise)'),
+        ('Is the cat not on the left?', ('the cat is not on the left (so in 1 of 4'
+         ' frames, and in none is it otherwise)')),
         ('Are there as many zebras as horses?', ('NOT_IN_VIEW: there is no zebra and no horse in'
          ' view, in none of 4 frames')),
         ('Is there no dog?', 'there are two dogs in view (last seen in frame 2 of 4)'),

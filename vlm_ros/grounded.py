@@ -265,7 +265,9 @@ class GroundedAnswerer:
             raise
         except InputError as error:
             return Verdict(Truth.UNKNOWN, status=Status.UNSURE, message=str(error))
-        confidence = self._calibrated(told.confidence, STATEMENT, self._verifier)
+        confidence = 0.0
+        if told.truth is not Truth.UNKNOWN:
+            confidence = self._calibrated(told.confidence, STATEMENT, self._verifier)
         return Verdict(
             told.truth,
             confidence,

@@ -5,7 +5,7 @@ import pytest
 
 from vlm_ros.grounding.exemplars import Exemplar, extended, PicturesAlone, with_exemplars
 from vlm_ros.phrases import MAX_NAMES, Vocabulary
-from vlm_ros.results import Detections
+from vlm_ros.results import Detections, PhraseGrounding, PhraseGroundings
 from vlm_ros.tasks import BatchDetector, Detector, Ticket
 
 IMAGE = np.zeros((100, 200, 3), np.uint8)
@@ -171,3 +171,51 @@ def test_names_of_pictures_come_behind_the_others():
     assert extended(names, ()).vocabulary_id == Vocabulary(names).vocabulary_id
     full = tuple(f'thing {number}' for number in range(MAX_NAMES - 1))
     assert extended(full, exemplars('zorp', 'blick')).names == (*full, 'zorp')
+
+
+def grounded(text, found, *phrases):
+    groundings = tuple(
+        PhraseGrounding(
+            phrase,
+            (text.index(phrase), text.index(phrase) + len(phrase)),
+            tuple(i for i, label in enumerate(found.labels) if label == phrase),
+            tuple(found.scores[[label == phrase for label in found.labels]].tolist()),
+        )
+        for phrase in phrases
+    )
+    return PhraseGroundings(text, found, groundings)
+
+
+def test_what_a_model_grounds_itself_gets_the_pictures_too():
+    text = 'a dog and a zorp'
+    own = grounded(text, boxes(('dog', 0.8, HERE), unrecognized=('zorp',)), 'dog')
+    alike = boxes(('zorp', 0.6, THERE), ('zorp', 0.9, HERE))
+    model = Pictures(alike=alike)
+    shown = with_exemplars(model, exemplars('zorp', 'blick'))
+    result = shown.ground_alike(own, IMAGE, score_threshold=0.3)
+    assert [asked[0] for asked in model.asked] == [('zorp',)]
+    assert [(each.phrase, each.span) for each in result.groundings] == [
+        ('dog', (2, 5)),
+        ('zorp', (12, 16)),
+    ]
+    assert result.groundings[0].detections == (0,)
+    scores = pytest.approx((0.9, 0.6))
+    assert result.groundings[1].scores == scores
+    there = result.detections.xyxy[list(result.groundings[1].detections)]
+    assert there.tolist() == [list(HERE), list(THERE)]
+    assert result.detections.unrecognized == ()
+
+
+def test_a_box_that_the_model_has_already_is_not_added_again():
+    own = grounded('the zorp', boxes(('zorp', 0.5, HERE)), 'zorp')
+    alike = boxes(('zorp', 0.9, NEAR), ('zorp', 0.4, THERE))
+    shown = with_exemplars(Pictures(alike=alike), exemplars('zorp'))
+    (grounding,) = shown.ground_alike(own, IMAGE).groundings
+    assert grounding.scores == pytest.approx((0.5, 0.4))
+
+
+def test_a_text_that_names_no_picture_is_left_alone():
+    model = Pictures(alike=boxes(('zorp', 0.9, THERE)))
+    own = grounded('the dog', boxes(('dog', 0.8, HERE)), 'dog')
+    assert with_exemplars(model, exemplars('zorp')).ground_alike(own, IMAGE) is own
+    assert model.asked == []

@@ -322,8 +322,10 @@ def test_an_answerer_judges_what_boxes_cannot():
 
 
 def test_an_answerer_is_asked_before_pixels_which_it_may_leave_it_to():
-    onlooker = Onlooker({'Is the car red?'}, 'blue')
-    assert names_in(STREET, refer(STREET, 'the red car', onlooker).detection) == ['car 2']
+    onlooker = Onlooker({'Is the car wet?'}, 'blue')
+    assert names_in(STREET, refer(STREET, 'the wet car', onlooker).detection) == ['car 2']
+    mistaken = Onlooker({'Is the car red?'}, 'blue')
+    assert refer(STREET, 'the red car', mistaken).status is Status.UNSURE
     shy = Onlooker(set(), 'blue')
     assert names_in(STREET, refer(STREET, 'the blue car', shy).detection) == ['car 2']
     assert shy.asked == ['Is the car blue?'] * 3
@@ -437,7 +439,9 @@ def test_it_is_one_of_what_bears_the_name(dogs, expression):
     known = names_in(scene, found.detection) + names_in(scene, found.candidates)
     assert len(known) == len(set(known))
     assert set(known) <= set(scene) - {'bus'}
-    assert found.message or found.status is Status.OK
+    assert (found.confidence > 0) == (found.status is Status.OK)
+    if found.status is not Status.UNSURE:  # else only what may be meant
+        assert set(known) == set(scene) - {'bus'}
     assert found.scaled(2, 0.5).candidates.xyxy == pytest.approx(
         found.candidates.xyxy * np.array([2, 0.5, 2, 0.5])
     )

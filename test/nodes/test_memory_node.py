@@ -470,6 +470,25 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(graph, monkeypatch, remembering)
     )
 
 
+def test_a_disk_that_hangs_does_not_hold_up_a_transition(graph, monkeypatch, remembering):
+    node = remembering(timeout_s='0.5')
+    add, goes_on = SceneMemory.add, threading.Event()
+
+    def hang(*args):
+        goes_on.wait(60.0)
+        return add(*args)
+
+    monkeypatch.setattr(SceneMemory, 'add', hang)
+    show(graph, picture('green', 2), lambda: counts(node).processed, 'a look')
+    for transition in ('deactivate', 'cleanup'):
+        assert graph.change_state('memory', transition)
+    assert graph.state_of('memory') == 'unconfigured'
+    goes_on.set()
+    for transition in ('configure', 'activate'):
+        assert graph.change_state('memory', transition)
+    assert search(graph, 'green').remembered == 1
+
+
 @pytest.fixture
 def embedded(monkeypatch):
     """The real model, ready: what is tested here is not how long it takes to load."""

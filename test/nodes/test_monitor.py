@@ -12,7 +12,8 @@ from picture_seer import BOTH, DOG, EMPTY, PERSON
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
-from vlm_ros import phrases
+from vlm_ros import backends, phrases
+from vlm_ros.backends.fake import FakeBackend
 from vlm_ros.data.photographs import samples
 from vlm_ros.errors import InputError, ModelError
 from vlm_ros.nodes.conversions import image_to_msg
@@ -395,6 +396,27 @@ def test_statements_that_one_turn_has_no_time_for_come_first_in_the_next(graph, 
         graph.spin_until(
             lambda known=known: [s[-1].verdict for s in states.values()].count(TRUE) == known
         )
+
+
+def test_statements_about_the_same_things_share_a_look(graph, monitor, monkeypatch):
+    names_looked_for = []
+    model = FakeBackend()
+    detect = model.detect
+
+    def count(image, vocabulary, **how):
+        names_looked_for.append(vocabulary.names)
+        return detect(image, vocabulary, **how)
+
+    monkeypatch.setattr(model, 'detect', count)
+    monkeypatch.setattr(backends, 'load', lambda *_, **__: model)
+    statements = "['cup: there is a cup', 'none: there is no cup', 'dog: there is a dog']"
+    watched = monitor(**ONE, statements=statements)
+    cups, none = watched.listen('statements/cup'), watched.listen('statements/none')
+    for looks in (1, 2):
+        watched.show(PERSON)
+        assert names_looked_for.count(('cup',)) == names_looked_for.count(('dog',)) == looks
+    wait_for(graph, cups, TRUE, ResultStatus.OK)
+    wait_for(graph, none, FALSE, ResultStatus.OK)
 
 
 def test_diagnostics_say_what_holds(graph, monitor):

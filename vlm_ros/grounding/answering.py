@@ -29,7 +29,8 @@ def answer(case: Case) -> Answer:
         return unsure('cannot tell: this is no question about what is in the image')
     if case.guard is Guard.OFF and case.answerer is not None:
         told = case.asker(case.answerer).own_word()
-        return replace(told, confidence=case.calibrate(told.confidence, False))
+        sure = case.calibrate(told.confidence, False) if told.status is Status.OK else 0.0
+        return replace(told, confidence=sure)
     if case.question.kind is Kind.REFUSED:
         return unsure('cannot tell: no image shows that')
     if not case.question.english:
@@ -230,11 +231,11 @@ def _answer_count(case: Case) -> Answer:
     for thing, counted in zip(case.question.things, tallies, strict=True):
         # Weak boxes beside sure ones only lower the confidence; alone they leave it open.
         if not counted.known or len(counted.undecided) or (len(counted.weak) and not counted.low):
-            finding = evidence.exists(
-                replace(thing, low=1, high=0), case.question.condition, counted
-            )
             shown = joined([shown, counted.undecided, case.references()])
-            return case.ask(finding.reason, shown, tallies)
+            reason = evidence.cannot_recognize([thing.name])
+            if counted.known:
+                reason = evidence.why_open(thing, case.question.condition, counted)
+            return case.ask(reason, shown, tallies)
     texts = [amount(c.low, t.name) for t, c in zip(case.question.things, tallies, strict=True)]
     text = str(tallies[0].low) if len(tallies) == 1 else join_names(texts)
     confidence = min(map(evidence.count_confidence, tallies))

@@ -3,7 +3,7 @@
 The eleven basic colour terms are those of B. Berlin and P. Kay (Basic Color Terms, 1969). A pixel
 gets its term by lightness, chroma and hue in CIELAB. The borders between the terms follow the
 names that people gave to colours on their screens in a large survey (xkcd, 2010, CC0): of its 510
-names that end in a basic term, from `dark sage green` to `reddish pink`, 91 % fall on the right
+names that end in a basic term, from `dark sage green` to `reddish pink`, 92 % fall on the right
 side. Where no one term stands out for the object as a whole, as on a zebra, there is no colour
 rather than a wrong one. Lamps and cameras that tint the whole picture are not corrected for.
 """

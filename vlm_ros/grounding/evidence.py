@@ -263,7 +263,7 @@ def exists(thing: Thing, condition: Condition, counted: Tally) -> Finding:
     truth = _definite_truth(thing, counted) if thing.presupposed else _count_truth(thing, counted)
     if truth is None:
         evidence = joined([counted.sure, counted.undecided, counted.rejected])
-        return Finding(None, 0.0, evidence, _reason(thing, condition, counted))
+        return Finding(None, 0.0, evidence, why_open(thing, condition, counted))
     evidence = counted.sure
     if not truth or thing.high == 0:
         evidence = joined([counted.sure, counted.rejected, counted.sighting.others])
@@ -369,7 +369,7 @@ def cannot_describe(thing: Thing, count: int) -> str:
     return f'{seen}, but this model cannot tell whether {it_is} {kind}'
 
 
-def _reason(thing: Thing, condition: Condition, counted: Tally) -> str:
+def why_open(thing: Thing, condition: Condition, counted: Tally) -> str:
     """Say in one line why boxes cannot tell."""
     found = counted.sighting.found
     if not len(found):

@@ -12,8 +12,8 @@ import numpy as np
 
 from vlm_ros import boxes
 from vlm_ros.boxes import FloatArray
-from vlm_ros.phrases import MAX_NAMES, Vocabulary
-from vlm_ros.results import Detections
+from vlm_ros.phrases import MAX_NAMES, noun_phrases, Phrase, Vocabulary
+from vlm_ros.results import Detections, PhraseGrounding, PhraseGroundings
 from vlm_ros.tasks import BatchDetector, Detector, ExemplarDetector, Image, Ticket
 
 SAME_THING_IOU = 0.5
@@ -111,6 +111,37 @@ class ExemplarAwareDetector:
         )
         return self._with_alike(image, vocabulary, named, score_threshold, ticket)
 
+    def ground_alike(
+        self,
+        grounded: PhraseGroundings,
+        image: Image,
+        *,
+        score_threshold: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> PhraseGroundings:
+        """Add what looks like the pictures to what a model grounded in its own way.
+
+        Args:
+            grounded: The text, and what the model found of it.
+            image: `(H, W, 3)` uint8 RGB.
+            score_threshold: As for `detect`.
+            ticket: The caller's deadline and cancel.
+        """
+        pictured = [
+            (phrase, name)
+            for phrase in noun_phrases(grounded.text)
+            for name in dict.fromkeys((phrase.name, phrase.head))
+            if name.casefold() in self._exemplars
+        ]
+        if not pictured:
+            return grounded
+        names = tuple({name.casefold(): name for _, name in pictured}.values())
+        nothing = Detections()
+        alike = self._with_alike(image, Vocabulary(names), nothing, score_threshold, ticket)
+        for phrase, name in pictured:
+            grounded = _with_phrase(grounded, phrase, alike.named(name))
+        return grounded
+
     def _with_alike(
         self,
         image: Image,
@@ -184,6 +215,38 @@ class ExemplarAwareBatchDetector(ExemplarAwareDetector):
             self._with_alike(image, vocabulary, found, score_threshold, ticket)
             for image, vocabulary, found in zip(images, vocabularies, named, strict=True)
         ]
+
+
+def _with_phrase(
+    grounded: PhraseGroundings, phrase: Phrase, alike: Detections
+) -> PhraseGroundings:
+    """Add boxes of a phrase; where the model shows the same thing, its own box stays."""
+    whole = grounded.detections
+    near = [
+        each
+        for each in grounded.groundings
+        if each.span[0] < phrase.end and phrase.start < each.span[1]
+    ]
+    own = near[0] if near else PhraseGrounding(phrase.text, phrase.span)
+    there = whole.xyxy[list(own.detections)] if own.detections else np.zeros((0, 4), np.float32)
+    alike = alike[~(boxes.iou(alike.xyxy, there) > SAME_THING_IOU).any(axis=1)]
+    indices = range(len(whole), len(whole) + len(alike))
+    rows = [*zip(own.detections, own.scores, strict=True)]
+    rows += zip(indices, alike.scores.tolist(), strict=True)
+    rows.sort(key=lambda row: -row[1])
+    more = replace(
+        own, detections=tuple(i for i, _ in rows), scores=tuple(score for _, score in rows)
+    )
+    known = {own.phrase.casefold(), phrase.name.casefold(), phrase.head.casefold()}
+    detections = Detections(
+        np.concatenate([whole.xyxy, alike.xyxy]),
+        np.concatenate([whole.scores, alike.scores]),
+        (*whole.labels, *alike.labels),
+        tuple(text for text in whole.unrecognized if text.casefold() not in known),
+    )
+    groundings = [more if each is own else each for each in grounded.groundings]
+    groundings += [] if near else [more]
+    return PhraseGroundings(grounded.text, detections, tuple(groundings))
 
 
 def with_exemplars(model: Detector, exemplars: Sequence[Exemplar]) -> Detector:

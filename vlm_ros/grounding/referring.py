@@ -26,6 +26,8 @@ from vlm_ros.phrases import check_text, Vocabulary
 from vlm_ros.ranking import Ranking, SIDES
 from vlm_ros.results import Detections, Reference, Status
 
+MAX_BEARERS = 60
+"""Of a larger crowd nobody is told from the others: each is held against each."""
 OTHERS_MAY_FIT = 0.75
 """The most confidence in what surely fits where something else may fit as well."""
 
@@ -159,8 +161,11 @@ class _Resolver:
             if failure is not None:
                 return Fits(Detections(), (), (), Detections(), failure=failure)
             found, weak = sighting.found, sighting.doubtful
-        best = np.argsort(-found.scores, kind='stable')[: evidence.MAX_PAIRED_BOXES]
-        found = found[best]
+        if len(found) > MAX_BEARERS:
+            seen = f'there are {count_phrase(len(found), thing.name)} in view'
+            failure = _unsure(f'cannot tell: {seen}, too many to tell them apart', found)
+            return Fits(Detections(), (), (), Detections(), failure=failure)
+        found = found[np.argsort(-found.scores, kind='stable')]
         return Fits(found, (True,) * len(found), tuple(found.scores.tolist()), weak)
 
     def _failure(self, thing: Thing, sighting: Sighting) -> Reference | None:

@@ -32,6 +32,9 @@ def verify_one(statement: str, make_case: Callable[[str, Question], Case]) -> Ve
         return Verdict(Truth.UNKNOWN, status=Status.UNSURE, message=NO_STATEMENT)
     told = answer(make_case(_as_question(statement), question.as_yes_no()))
     truth = {'yes': Truth.TRUE, 'no': Truth.FALSE}.get(told.text, Truth.UNKNOWN)
+    if told.status is Status.OK and truth is Truth.UNKNOWN:
+        message = f'the answer was {told.text!r}, which is neither yes nor no'
+        return Verdict(truth, 0.0, told.evidence, Status.UNSURE, message)
     return Verdict(truth, told.confidence, told.evidence, told.status, told.message)
 
 

@@ -129,5 +129,5 @@ def _speaks_of_the_unseen(question: Question) -> bool:
     """Tell whether it is about what is missing: nobody finds a box of that."""
     said = {*question.condition.unchecked.split(), *question.condition.attributes}
     for thing in _things(question):
-        said.update(thing.attributes)
+        said.update(thing.described.split())
     return not _NOT_THERE.isdisjoint(said)

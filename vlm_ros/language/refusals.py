@@ -52,7 +52,7 @@ _UNSEEN = re.compile(
     r'|^what (?:day|date|month|year) is (?:it|today)(?: today)?$'
     r"|^what is (?:today 's|today's) (?:date|day)"
     rf'|^(?:what|who|where|when|why|how|did|will|which) .*\b{_DAYS}$'
-    rf'|^(?:what |who |where |when |how )?(?:will|was|were|had) .*\b{_DAYS}\b'
+    rf'|^(?:what |who |where |when |how )?will .*\b{_DAYS}\b|\b(?:was|were|had) .*\b{_DAYS}$'
     r'|^what is (?:my|your) (?:(?:full|first|last) )?(?:name|age|birthday|address|job|favou?rite'
     r'|opinion|phone number|email|password)\b'
     r'|^who (?:are you|am i|made you|created you)$|^how (?:old )?(?:are you|am i)(?: \w+)?$'

@@ -14,7 +14,7 @@ from vision_msgs.msg import Detection2DArray
 from vlm_ros.boxes import FloatArray
 from vlm_ros.data.folders import data_folder
 from vlm_ros.data.scene_memory import Background, Limits, Moment, SceneMemory, thumbnail
-from vlm_ros.errors import BackendError, InputError
+from vlm_ros.errors import BackendError, InputError, InterruptedWork
 from vlm_ros.grounding.inventory import EVERYDAY
 from vlm_ros.health import Level, Report, StreamLimits, StreamMeter
 from vlm_ros.nodes import conversions
@@ -192,11 +192,11 @@ class MemoryNode(ModelNode[MemoryParameters]):
         with self._keeping:
             self._period += 1
         self._searches.cancel('the node was deactivated')
-        await self._wait(self._keeper.submit(len))
+        await self._settle(self._keeper.submit(len))
 
     async def cleanup(self) -> None:
         """Close the memory and free the model."""
-        await self._wait(self._keeper.close())
+        await self._settle(self._keeper.close())
         await super().cleanup()
 
     def stream_reports(self) -> Sequence[Report]:
@@ -309,6 +309,15 @@ class MemoryNode(ModelNode[MemoryParameters]):
             raise InputError(
                 f'the memory holds what {self._identity} saw, which cannot be compared with what '
                 f'{_identity(model)} sees, the model in use now'
+            )
+
+    async def _settle(self, future: 'Future[Any]') -> None:
+        """Wait for the disk, but not for ever."""
+        try:
+            await Pending(self, future, Ticket(self.settings.values.timeout_s)).result()
+        except InterruptedWork:
+            self.get_logger().warning(
+                'the disk of the scene memory is slow; what waits for it is written meanwhile'
             )
 
     async def _wait(self, future: 'Future[T]') -> T:

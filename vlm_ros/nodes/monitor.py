@@ -10,16 +10,16 @@ from rclpy.clock import Clock, ClockType
 
 from vlm_ros import inflection, phrases
 from vlm_ros.errors import InputError, VlmRosError
+from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.health import Level, Report, StreamLimits, StreamMeter
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.asked_node import AskedNode, AskedParameters, warm_up_detector
-from vlm_ros.nodes.image_feed import Frame
+from vlm_ros.nodes.image_feed import Frame, View
 from vlm_ros.nodes.looking import Look, look, source_of
 from vlm_ros.nodes.parameters import parameter
 from vlm_ros.nodes.pending import on_a_thread, Pending
 from vlm_ros.nodes.process import run
-from vlm_ros.nodes.query_services.answers import TASKS
-from vlm_ros.nodes.query_services.statements import verify
+from vlm_ros.nodes.query_services.answers import grounded, TASKS
 from vlm_ros.nodes.requests import stale
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.nodes.watched_statement import topic_for, WatchedStatement
@@ -229,21 +229,28 @@ class MonitorNode(AskedNode[MonitorParameters]):
             message = stale(age_s, values.max_image_age_s)
             return [(one, Look(None, Status.STALE, message, job.provenance)) for one in watched]
         looks: list[tuple[WatchedStatement, Look[Verdict]]] = []
+        # By the model, which may be replaced between two statements.
+        answerers: dict[int, GroundedAnswerer] = {}
         until_s = time.monotonic() + values.timeout_s
         for one in watched:
             if looks and time.monotonic() > until_s:
                 break
-            looks.append((one, self._check(one.statement, job, ticket)))
+            looks.append((one, self._check(one.statement, job, ticket, answerers)))
         return looks
 
-    def _check(self, statement: Statement, job: _Job, ticket: Ticket) -> Look[Verdict]:
-        return look(
-            self.worker,
-            job.frame,
-            self.needed(*TASKS),
-            lambda model, view: verify(self, model, (view.image,), statement.text, ticket),
-            job.provenance,
-        )
+    def _check(
+        self,
+        statement: Statement,
+        job: _Job,
+        ticket: Ticket,
+        answerers: dict[int, GroundedAnswerer],
+    ) -> Look[Verdict]:
+        def work(model: Model, view: View) -> Verdict:
+            answerer = answerers.get(id(model)) or grounded(self, model, share_looks=True)
+            answerers[id(model)] = answerer
+            return answerer.verify((view.image,), statement.text, ticket=ticket)
+
+        return look(self.worker, job.frame, self.needed(*TASKS), work, job.provenance)
 
     def _failed(self, job: _Job, error: Exception) -> _Looks:
         failed: Look[Verdict] = Look.failed(error, job.provenance)

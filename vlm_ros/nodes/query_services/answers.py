@@ -11,6 +11,7 @@ from rclpy.action.server import ServerGoalHandle
 
 from vlm_ros.errors import InputError
 from vlm_ros.grounded import GroundedAnswerer
+from vlm_ros.grounding.looks import SharedLooks
 from vlm_ros.language.windows import take_window
 from vlm_ros.language.wording import plain_text
 from vlm_ros.nodes import conversions
@@ -199,11 +200,19 @@ class AnswerServices:
         return self._node.fill(seen, response)
 
 
-def grounded(node: AskedNode[Any], model: Model) -> GroundedAnswerer:
-    """Return what answers with a model that can detect, answer, or both, and a lent detector."""
+def grounded(node: AskedNode[Any], model: Model, *, share_looks: bool = False) -> GroundedAnswerer:
+    """Return what answers with a model that can detect, answer, or both, and a lent detector.
+
+    Args:
+        node: Has the lent detector and the parameters.
+        model: The model.
+        share_looks: Whether questions about one image share their looks; see `SharedLooks`.
+    """
     detector: Detector | PhraseGrounder | None = node.detector_for(model)
     if detector is None and isinstance(model, PhraseGrounder):
         detector = model
+    if share_looks and isinstance(detector, Detector):
+        detector = SharedLooks(detector)
     threshold = node.settings.values.score_threshold or None
     return GroundedAnswerer(detector, score_threshold=threshold, **_other_tasks(model))
 

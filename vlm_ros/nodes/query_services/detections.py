@@ -8,6 +8,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from vision_msgs.msg import LabelInfo
 
 from vlm_ros.errors import InputError
+from vlm_ros.grounding.exemplars import ExemplarAwareDetector
 from vlm_ros.grounding.matching import ground_by_matching
 from vlm_ros.grounding.naming import ground_by_names
 from vlm_ros.nodes import conversions
@@ -90,7 +91,11 @@ class DetectionServices:
     ) -> PhraseGroundings:
         """Ground with what the model has: its own way, its eye for regions, or the detector."""
         if isinstance(model, PhraseGrounder):
-            return model.ground(image, text, score_threshold=threshold, ticket=ticket)
+            own = model.ground(image, text, score_threshold=threshold, ticket=ticket)
+            shown = self._node.detector_for(model)
+            if not isinstance(shown, ExemplarAwareDetector):
+                return own
+            return shown.ground_alike(own, image, score_threshold=threshold, ticket=ticket)
         ground = ground_by_names
         if isinstance(model, RegionMatcher):
             ground = partial(ground_by_matching, model)

@@ -135,7 +135,8 @@ class _Check:
                 # In full size: its boxes are in its own pixels.
                 images = (view.image, other.image)
                 others.append(other)
-            return verify(self._node, model, images, request.statement, ticket)
+            answerer = grounded(self._node, model)
+            return answerer.verify(images, request.statement, ticket=ticket)
 
         seen = await self._node.requests.look(
             request,
@@ -172,13 +173,6 @@ class _Check:
             raise InputError(f'camera and other_camera are both {camera!r}; a pair takes two')
         limit_s = requests.age_limit_s(request.max_image_age_s)
         return lambda: requests.newest(camera, limit_s)
-
-
-def verify(
-    node: AskedNode[Any], model: Model, images: Sequence[Image], statement: str, ticket: Ticket
-) -> Verdict:
-    """Check a statement about one image or a pair of them with a node's model."""
-    return grounded(node, model).verify(images, statement, ticket=ticket)
 
 
 def _with_count(seen: Look[Verdict], looks: int, rule: Rule) -> Look[Verdict]:
