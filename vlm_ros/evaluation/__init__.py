@@ -1,0 +1,1 @@
+"""How good predictions are, held against the truth."""

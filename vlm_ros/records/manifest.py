@@ -1,0 +1,63 @@
+"""How a dataset came about."""
+
+from pydantic import Field
+
+from vlm_ros.records.model import Json, Record
+
+FORMAT = 1
+"""Grows when files of an earlier version can no longer be read."""
+
+
+class ModelRecord(Record):
+    """The model that did a task; see `vlm_ros.results.Provenance`."""
+
+    task: str
+    model_id: str
+    model_revision: str
+
+
+class SourceRecord(Record):
+    """Where images came from.
+
+    Attributes:
+        source: As it was given.
+        topics: Those that were read; empty for other sources than bags and running systems.
+        size_bytes: Of the files, together; None where there are none.
+        frames: How many images were annotated.
+    """
+
+    source: str
+    topics: tuple[str, ...] = ()
+    size_bytes: int | None = None
+    frames: int = 0
+
+
+class SkippedRecord(Record):
+    """What could not be read, or could not be looked at."""
+
+    name: str
+    reason: str
+
+
+class Manifest(Record):
+    """A dataset's `dataset.json`.
+
+    Attributes:
+        format: The version of these files.
+        version: Of vlm_ros.
+        plan: What was asked for.
+        plan_id: Short hash of it: what another plan made is not mixed in.
+        vocabulary: The names that were looked for.
+        models: What did the work.
+        sources: What it was done on.
+        skipped: What is missing, in the order of the sources.
+    """
+
+    format: int = Field(default=FORMAT, le=FORMAT)
+    version: str
+    plan: Json
+    plan_id: str
+    vocabulary: tuple[str, ...] = ()
+    models: tuple[ModelRecord, ...] = ()
+    sources: tuple[SourceRecord, ...] = ()
+    skipped: tuple[SkippedRecord, ...] = ()
