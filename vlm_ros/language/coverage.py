@@ -32,8 +32,9 @@ _CLAUSE = re.compile(
 )
 _DETERMINER = rf'(?:{"|".join(sorted(lexicon.DETERMINERS))}|\d+)'
 _ALTERNATIVE = re.compile(rf'\bor {_DETERMINER}\b')
-_ADDITION = re.compile(
-    rf'(?:,|\b(?:and|plus)) (?:{_DETERMINER}\b|.*\b(?:{"|".join(sorted(lexicon.AUXILIARIES))})\b)'
+_ADDITION = re.compile(rf'(?:,|\b(?:and|plus)) {_DETERMINER}\b')
+_STATEMENT = re.compile(
+    rf'(?:,|\b(?:and|plus)) .*\b(?:{"|".join(sorted(lexicon.AUXILIARIES - {"not"}))})\b'
 )
 _NEGATIONS = frozenset('no not never none nor neither without lacking lacks nowhere'.split())
 _NO_DENIAL = re.compile(r'\bno(?= (?:more|less|fewer) than )')
@@ -70,10 +71,10 @@ def overlooks(text: str, question: Question) -> bool:
 def _goes_on(question: Question) -> bool:
     """Tell whether a condition that boxes cannot show says something of other things."""
     unchecked = question.condition.unchecked
-    # A yes to `no dog is on the left and a cat is behind it` could rest on the dog alone.
+    # `no dog on the left and a cat on the right` is not true where there is no dog alone.
     limited = any(thing.high is not None for thing in question.things)
-    addition = limited and _ADDITION.search(unchecked) is not None
-    return addition or _ALTERNATIVE.search(unchecked) is not None
+    patterns = (_ALTERNATIVE, _STATEMENT, *((_ADDITION,) if limited else ()))
+    return any(pattern.search(unchecked) for pattern in patterns)
 
 
 def _things(question: Question) -> tuple[Thing, ...]:

@@ -36,14 +36,14 @@ def existence(match: re.Match[str], in_view: bool) -> Question | None:
     # To ask for the dog is not to take it for granted.
     things = tuple(replace(thing, presupposed=False, shorter='') for thing in things)
     condition = read_condition(rest)
-    if rest.startswith(('but ', 'than ')) or (
-        condition.negated and _SCOPED.search(condition.unchecked)
-    ):
+    if _ANOTHER_CLAUSE.match(rest) or (condition.negated and _SCOPED.search(condition.unchecked)):
         return None
     question = Question(Kind.EXISTENCE, things, either, condition, yes_no=True)
     return _denied(question, match.groupdict().get('not'))
 
 
+# `there is a dog and the bus is red`, `no more dogs than cats`
+_ANOTHER_CLAUSE = re.compile(r'(?:but|than|is|are|was|were|has|have|had|does|do|did|can|will)\b')
 # What turns the rest of a predicate round, or leaves open how much of it is denied.
 _DENYING = re.compile(r'\b(?:no|not|never|none|nor|neither|hardly|barely|but)\b')
 _SCOPED = re.compile(r'\b(?:and|but|all|both|every|each|only)\b|,')
