@@ -13,6 +13,7 @@ from vlm_ros.results import Answer, Detections, Status
 from vlm_ros.tasks import FramesAnswerer, Ticket
 
 THRESHOLD = 0.3
+BOXES = 'its boxes are those of frame'
 WHICH = 'cannot tell which moment is meant'
 DOG, CAT = ('dog', (10, 10, 60, 60)), ('cat', (500, 300, 600, 400))
 DOG_RIGHT = ('dog', (560, 10, 620, 60))
@@ -87,20 +88,20 @@ def told(answer):
         ('Is there a cat?', 'yes (last seen in frame 3 of 4)'),
         ('Are there two dogs?', 'yes (last seen in frame 2 of 4)'),
         ('Is there a zebra?', 'no (seen in none of 4 frames)'),
-        ('Are there three dogs?', 'no (seen in none of 4 frames)'),
+        ('Are there three dogs?', f'no (seen in none of 4 frames; {BOXES} 2 of 4)'),
         ('Is there a dog and a cat?', f'UNSURE: {WHICH}: {NEVER_AT_ONCE}'),
-        ('Is there a dog and a zebra?', 'no (seen in none of 4 frames)'),
+        ('Is there a dog and a zebra?', f'no (seen in none of 4 frames; {BOXES} 2 of 4)'),
         ('Is there a dog and no zebra?', ('there are two dogs and no zebra in view (last'
          ' seen in frame 2 of 4)')),
         ('Is there a dog and no cat?', f'UNSURE: {WHICH}: it is so only in frame 1, 2 of 4'),
-        ('Were there at most two dogs?', 'yes (so in each of the 4 frames)'),
+        ('Were there at most two dogs?', f'yes (so in each of the 4 frames; {BOXES} 2 of 4)'),
         ('Was there at most one dog?', 'no (last seen in frame 2 of 4)'),
         ('Was there exactly one dog?', f'UNSURE: {WHICH}: it is so only in frame 1 of 4'),
         ('Is there a dog that is not on the left?', ('one dog is on the left and one is'
          ' not (last seen in frame 2 of 4)')),
         ('Are all dogs on the left?', f'UNSURE: {WHICH}: it is so only in frame 1 of 4'),
         ('Is the cat not on the left?', ('the cat is not on the left (so in 1 of 4'
-         ' frames, and in none is it otherwise)')),
+         f' frames, and in none is it otherwise; {BOXES} 3 of 4)')),
         ('Are there as many zebras as horses?', ('NOT_IN_VIEW: there is no zebra and no horse in'
          ' view, in none of 4 frames')),
         ('Is there no dog?', 'there are two dogs in view (last seen in frame 2 of 4)'),
@@ -164,6 +165,48 @@ def test_open_questions_go_to_the_newest_frame_that_shows_what_they_take_for_gra
     frames = [[DOG], [CAT, DOG], [], [CAT]]
     answer = ask('Why does the cat sit?', OneFrame(), Reel(frames))
     assert told(answer) == f'asleep ({ONE_FRAME})'
+
+
+@pytest.mark.parametrize(
+    ('frames', 'question', 'expected'),
+    [
+        ([[DOG], []], 'Are there more dogs than cats?', 'yes (in frame 1 of 2)'),
+        (
+            [[DOG], [CAT]],
+            'Are there more dogs than cats?',
+            "UNSURE: it differs from frame to frame: 'no' in frame 2, 'yes' in frame 1 of 2",
+        ),
+        (
+            [[DOG, CAT], []],
+            'How many dogs and cats are there?',
+            'a dog and a cat (in frame 1 of 2)',
+        ),
+        (
+            [[DOG, CAT], [DOG]],
+            'How many dogs and cats are there?',
+            (
+                "UNSURE: it differs from frame to frame: 'a dog and no cats' in frame 2,"
+                " 'a dog and a cat' in frame 1 of 2"
+            ),
+        ),
+        (
+            [[DOG], []],
+            'Is a dog not on the left?',
+            (
+                'the dog is on the left (and otherwise in none of 2 frames;'
+                ' its boxes are those of frame 1 of 2)'
+            ),
+        ),
+        (
+            [[DOG], [CAT]],
+            'Is the dog on the right?',
+            'no (seen in none of 2 frames; its boxes are those of frame 1 of 2)',
+        ),
+    ],
+)
+def test_no_frame_is_passed_off_as_all_of_them(frames, question, expected):
+    answer = GroundedAnswerer(Reel(frames)).answer_frames(images(frames), question)
+    assert told(answer) == expected
 
 
 def test_boxes_of_earlier_frames_are_said_to_be_so():

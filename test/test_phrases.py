@@ -6,6 +6,7 @@ import pytest
 
 from vlm_ros.errors import VocabularyError
 from vlm_ros.inflection import preload
+from vlm_ros.lexicon import number_of
 from vlm_ros.phrases import (
     chunk,
     count_phrase,
@@ -126,6 +127,16 @@ QUESTIONS = [
     ('do you see any dogs or cats?', ['any||dog+', '||cat+']),
     ('is the person on the left hand side wearing a hard hat?', ['the||person', 'a||hard hat']),
 ]
+AMOUNTS = [
+    ('twenty-one dogs and twenty two cats', ['twenty-one||dog+', 'twenty two||cat+']),
+    ('two hundred people', ['two hundred||person+']),
+    ('multiple red cars', ['multiple|red|car+']),
+    ('the seventh door and the 3rd window', ['the|seventh|door', 'the|3rd|window']),
+    ('the twenty-first house', ['the|twenty-first|house']),
+    ('was there a dog yesterday?', ['a||dog']),
+    ('the missing screw', ['the|missing|screw']),
+    ('no dogs elsewhere', ['no||dog+']),
+]
 SPELLINGS = [
     ("the man's hat", ['the||man', "'s||hat"]),
     ('the man’s hat', ['the||man', "'s||hat"]),
@@ -145,9 +156,30 @@ COMPOUNDS = [
 
 
 @pytest.mark.parametrize('extract', [noun_phrases, chunk])
-@pytest.mark.parametrize(('text', 'expected'), CAPTIONS + COMMANDS + QUESTIONS + SPELLINGS)
+@pytest.mark.parametrize(
+    ('text', 'expected'), CAPTIONS + COMMANDS + QUESTIONS + AMOUNTS + SPELLINGS
+)
 def test_noun_phrases(extract, text, expected):
     assert described(text, extract) == expected
+
+
+@pytest.mark.parametrize(
+    ('words', 'number'),
+    [
+        ('seven', 7), ('twenty-one', 21), ('twenty one', 21), ('two hundred', 200),
+        ('three thousand two hundred forty-one', 3241), ('two dozen', 24), ('a', None),
+        ('two three', None), ('twenty twelve', None), ('one twenty', None), ('', None),
+        ('hundred thousand', None), ('two hundred hundred', None), ('twenty-twenty', None),
+        ('2', 2), ('2-3', None), ('²', None), ('1234567', None),
+    ],
+)  # fmt: skip
+def test_number_of(words, number):
+    assert number_of(words.split()) == number
+
+
+@pytest.mark.parametrize('extract', [noun_phrases, chunk])
+def test_a_lone_surrogate_is_no_letter(extract):
+    assert next(phrase.head for phrase in extract('a dog, \ud800')) == 'dog'
 
 
 @pytest.mark.parametrize('extract', [noun_phrases, chunk])

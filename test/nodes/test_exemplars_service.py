@@ -313,6 +313,23 @@ def test_a_slow_disk_keeps_no_camera_waiting(graph, folder, monkeypatch):
     goes_on.set()
 
 
+def test_a_disk_that_hangs_is_said_in_time(graph, query, monkeypatch):
+    calls = query(timeout_s='0.5')
+    pictures, goes_on = Gallery.pictures, threading.Event()
+
+    def hang(self, **how):
+        goes_on.wait(60.0)
+        return pictures(self, **how)
+
+    monkeypatch.setattr(Gallery, 'pictures', hang)
+    for response in (calls.add(), calls.list(), calls.remove()):
+        assert response.status.code == ResultStatus.TIMEOUT
+        assert 'does not answer; once it does, list_exemplars' in response.status.message
+    goes_on.set()
+    monkeypatch.undo()
+    assert calls.list().status.code == ResultStatus.OK
+
+
 def test_the_executor_never_waits_for_the_disk(graph, query, monkeypatch):
     calls = query()
     threads = set()

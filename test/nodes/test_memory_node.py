@@ -387,6 +387,8 @@ def test_with_tf2_the_pose_is_looked_up(graph, monkeypatch, remembering):
     assert red.has_pose and red.pose.header.frame_id == 'map'
     assert red.pose.pose.position == Point(x=4.0, y=5.0, z=6.0)
     assert not search(graph, 'green', max_moments=1).moments[0].has_pose
+    see(graph, node, 'blue', -5)
+    assert not search(graph, 'blue', max_moments=1).moments[0].has_pose
 
 
 def test_while_inactive_nothing_is_remembered_or_found(graph, remembering):

@@ -101,7 +101,11 @@ def _find_anything(case: Case, thing: Thing) -> Finding:
     if not thing.presupposed:
         if len(around.sure) and (thing.low, thing.high) in ((1, None), (0, 0)):
             return Finding(thing.low == 1, float(around.sure.scores.max()), around.sure)
-        return Finding(None, 0.0, around.possible, around.reason)
+        reason = around.reason
+        if len(around.sure):
+            things = list_things(around.sure)
+            reason = f'there {evidence.are(len(around.sure))} {things}, and there may be more'
+        return Finding(None, 0.0, joined([around.sure, around.possible]), reason)
     if len(around.failing) and (thing.low, thing.high, thing.plural) == (1, None, True):
         return Finding(False, float(around.failing.scores.max()), around.failing)
     if len(seen) == 1 and thing.low == 1 and not thing.plural and not len(around.possible):

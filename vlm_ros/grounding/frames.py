@@ -1,10 +1,10 @@
 """One question on several frames of a camera, oldest first.
 
 Whether something was so is asked of each frame (`moments`); of how many there were, the greatest
-number at once counts. Where something is or what it is like is told of the newest frame that shows
-it. All else goes to a model that takes several frames, or is asked of the newest that shows what
-is taken for granted. The boxes of an answer are in the pixels of the frame that its message names,
-or else of the newest.
+number at once counts. How things compare is told where all frames that show them agree. Where
+something is or what it is like is told of the newest frame that shows it. All else goes to a model
+that takes several frames, or is asked of the newest that shows what is taken for granted. The
+boxes of an answer are in the pixels of the frame that its message names, or else of the newest.
 """
 
 from collections.abc import Sequence
@@ -85,6 +85,8 @@ def answer_frames(
         told = moments.exists(question, observers, make_case, answerer, together)
     elif question.kind is Kind.COUNT and len(question.things) == 1:
         told = _count(observers, make_case, None if together else answerer) or ask()
+    elif question.kind in (Kind.COUNT, Kind.COMPARISON):
+        told = _alike(observers, make_case) or _newest_that_shows(observers, make_case, answerer)
     else:
         told = _newest_that_shows(observers, make_case, answerer)
     if told.status is Status.OK:
@@ -132,6 +134,25 @@ def _count(
 def _most(case: Case) -> float:
     """Return the greatest number that boxes leave open."""
     return max((case.tally(thing).high for thing in case.question.things), default=0.0)
+
+
+def _alike(observers: Sequence[Observer], make_case: MakeCase) -> Answer | None:
+    """Say what all frames say that show anything of it; None where boxes tell of none."""
+    told = [(n, answer(make_case(one, None))) for n, one in enumerate(observers, 1)]
+    decided = [(n, each) for n, each in told if each.status is Status.OK]
+    shown = [(n, each) for n, each in decided if len(each.evidence)] or decided
+    if not shown:
+        return None
+    number, newest = shown[-1]
+    if len({each.text for _, each in shown}) > 1:
+        older = next((n, each.text) for n, each in reversed(shown) if each.text != newest.text)
+        differs = f'{newest.text!r} in frame {number}, {older[1]!r} in frame {older[0]}'
+        return unsure(f'it differs from frame to frame: {differs} of {len(observers)}')
+    note = '' if number == len(observers) else f'in frame {number} of {len(observers)}'
+    open_ = sum(each.status is Status.UNSURE for _, each in told)
+    if open_:
+        note = f'{note or "in the newest"}; {open_} of {len(observers)} frames do not tell'
+    return _noted(newest, note)
 
 
 def _newest_that_shows(

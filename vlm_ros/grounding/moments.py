@@ -120,7 +120,8 @@ def _over_all(
         confidence = min([confidence, *(sure for truth, sure in each if truth)])
     deciding = [one for one in shown if one.whole.truth is at_once]
     if in_each is at_once:  # all frames decide: the one that is least sure is shown
-        deciding = sorted(deciding, key=lambda one: one.whole.confidence)
+        seen = [one for one in deciding if len(one.whole.evidence)]
+        deciding = sorted(seen or deciding, key=lambda one: one.whole.confidence)
     of_all = len(shown) if in_each is at_once else 0
     return _say(deciding[0], at_once, confidence, len(moments), of_all)
 
@@ -172,13 +173,16 @@ def _say(moment: _Moment, truth: bool, confidence: float, count: int, of_all: in
     """Answer by one frame, or by so many of them, which are all that show what is asked about."""
     if not of_all:
         note = f'last seen in frame {moment.number} of {count}'
+    elif not truth and moment.case.question.condition.negated and len(moment.whole.evidence):
+        note = f'and otherwise in none of {count} frames'
     elif not truth or all(thing.high == 0 for thing in moment.case.question.things):
         note = f'seen in none of {count} frames'
     elif of_all < count:
         note = f'so in {of_all} of {count} frames, and in none is it otherwise'
     else:
         note = f'so in each of the {count} frames'
-    return say_truth(moment.case, truth, confidence, moment.whole.evidence, note)
+    told = say_truth(moment.case, truth, confidence, moment.whole.evidence, note)
+    return _noted(told, _boxes_of(moment, told, count) if of_all else '')
 
 
 def _asked(

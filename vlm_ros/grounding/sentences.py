@@ -25,7 +25,7 @@ def tell(question: Question, tallies: Sequence[Tally | None]) -> str:
         # Nothing is never said to be there.
         return f'there is something {_with_not(condition)}'.strip()
     counted = [(t, tally) for t, tally in zip(things, tallies, strict=True) if tally is not None]
-    if condition.negated or any(thing.presupposed for thing in things):
+    if condition.negated or _is_finite(condition) or any(thing.presupposed for thing in things):
         return join_names([_clause(thing, tally, condition) for thing, tally in counted])
     where = condition.text or 'in view'
     names = [amount(t.low, thing.name) if t.low else f'no {thing.name}' for thing, t in counted]
@@ -85,12 +85,17 @@ def _clause(thing: Thing, tally: Tally, condition: Condition) -> str:
 
 def _predicate(condition: Condition, several: bool, affirmed: bool) -> str:
     """Say `is not on the left`, `do wear a helmet`."""
-    doing = condition.unchecked.split(' ', 1)[0]
-    if doing in lexicon.CERTAIN_VERBS and not lexicon.is_participle(doing):
+    if _is_finite(condition):
         verb = 'do' if several else 'does'
     else:
         verb = 'are' if several else 'is'
     return f'{verb} {"" if affirmed else "not "}{condition.text}'
+
+
+def _is_finite(condition: Condition) -> bool:
+    """Tell whether it is `wear a helmet`, not `wearing a helmet`."""
+    doing = condition.unchecked.split(' ', 1)[0]
+    return doing in lexicon.CERTAIN_VERBS and not lexicon.is_participle(doing)
 
 
 def _with_not(condition: Condition) -> str:

@@ -30,7 +30,12 @@ _CLAUSE = re.compile(
     r'(?:,|\b(?:and|but|or|so)) (?:then )?(?:is|are|was|were|does|do|did|has|have|can|there|what'
     r'|where|who|how|why|tell|say|show|find|count|he|she|they|i|we|you|its?|not)\b'
 )
-_OTHER_THING = re.compile(rf'\bor (?:{"|".join(sorted(lexicon.DETERMINERS))}|\d+)\b')
+_DETERMINER = rf'(?:{"|".join(sorted(lexicon.DETERMINERS))}|\d+)'
+_ALTERNATIVE = re.compile(rf'\bor {_DETERMINER}\b')
+_ADDITION = re.compile(rf'(?:,|\b(?:and|plus)) {_DETERMINER}\b')
+_STATEMENT = re.compile(
+    rf'(?:,|\b(?:and|plus)) .*\b(?:{"|".join(sorted(lexicon.AUXILIARIES - {"not"}))})\b'
+)
 _NEGATIONS = frozenset('no not never none nor neither without lacking lacks nowhere'.split())
 _NO_DENIAL = re.compile(r'\bno(?= (?:more|less|fewer) than )')
 _ASKED = re.compile(rf'^(?:{"|".join(sorted(lexicon.AUXILIARIES - {"not"}))}) (?:\w+ )?not\b')
@@ -53,7 +58,7 @@ def overlooks(text: str, question: Question) -> bool:
     return (
         _BEYOND.search(text) is not None
         or _CLAUSE.search(text) is not None
-        or _OTHER_THING.search(question.condition.unchecked) is not None
+        or _goes_on(question)
         or _lacks_negation(text, question)
         or _lacks_number(text, question)
         or _limits_in_vain(question)
@@ -61,6 +66,15 @@ def overlooks(text: str, question: Question) -> bool:
         or _speaks_of_anything(question)
         or _speaks_of_the_unseen(question)
     )
+
+
+def _goes_on(question: Question) -> bool:
+    """Tell whether a condition that boxes cannot show says something of other things."""
+    unchecked = question.condition.unchecked
+    # `no dog on the left and a cat on the right` is not true where there is no dog alone.
+    limited = any(thing.high is not None for thing in question.things)
+    patterns = (_ALTERNATIVE, _STATEMENT, *((_ADDITION,) if limited else ()))
+    return any(pattern.search(unchecked) for pattern in patterns)
 
 
 def _things(question: Question) -> tuple[Thing, ...]:

@@ -21,7 +21,7 @@ from vlm_ros.language.things import (
     thing_of,
     UNSEEN,
 )
-from vlm_ros.language.wording import Core, EYES, SEE
+from vlm_ros.language.wording import Core, EYES, IMAGE, SEE, SHOW, THE
 
 MAX_NAME_WORDS = 3
 """A longer name that no article introduces is no name but something that was not understood."""
@@ -36,14 +36,14 @@ def existence(match: re.Match[str], in_view: bool) -> Question | None:
     # To ask for the dog is not to take it for granted.
     things = tuple(replace(thing, presupposed=False, shorter='') for thing in things)
     condition = read_condition(rest)
-    if rest.startswith(('but ', 'than ')) or (
-        condition.negated and _SCOPED.search(condition.unchecked)
-    ):
+    if _ANOTHER_CLAUSE.match(rest) or (condition.negated and _SCOPED.search(condition.unchecked)):
         return None
     question = Question(Kind.EXISTENCE, things, either, condition, yes_no=True)
     return _denied(question, match.groupdict().get('not'))
 
 
+# `there is a dog and the bus is red`, `no more dogs than cats`
+_ANOTHER_CLAUSE = re.compile(r'(?:but|than|is|are|was|were|has|have|had|does|do|did|can|will)\b')
 # What turns the rest of a predicate round, or leaves open how much of it is denied.
 _DENYING = re.compile(r'\b(?:no|not|never|none|nor|neither|hardly|barely|but)\b')
 _SCOPED = re.compile(r'\b(?:and|but|all|both|every|each|only)\b|,')
@@ -53,8 +53,9 @@ def _denied(question: Question, negation: str | None) -> Question | None:
     """Turn `there is not a dog` into `there are no dogs`; other negations stay open."""
     if not negation:
         return question
-    if len(question.things) == 1 and question.things[0].low == 1:
-        return replace(question, things=(replace(question.things[0], low=0, high=0),))
+    thing = question.things[0]
+    if len(question.things) == 1 and (thing.low, thing.high) == (1, None):
+        return replace(question, things=(replace(thing, low=0, high=0),))
     return None
 
 
@@ -75,7 +76,9 @@ def does(match: re.Match[str], in_view: bool) -> Question | None:
 def names(match: re.Match[str], in_view: bool) -> Question | None:
     """Read a text without a finite verb: `dogs`, `a cup on a table`, `a man riding a horse`."""
     words = match['rest'].split()
-    question = existence(match, in_view) if words[0] not in ('than', 'of', 'about') else None
+    if words[0] in ('than', 'of', 'about') or _SHOWN.match(match['rest']):
+        return None
+    question = existence(match, in_view)
     if question is None or question.things[0].generic:
         return None
     if not _CLAUSE_WORDS.isdisjoint(words) or (len(words) == 1 and words[0] in lexicon.VERBS):
@@ -89,6 +92,7 @@ def names(match: re.Match[str], in_view: bool) -> Question | None:
     return question if words[0] in lexicon.DETERMINERS or described else None
 
 
+_SHOWN = re.compile(rf'{THE} {IMAGE}s? {SHOW} ')
 _CLAUSE_WORDS = lexicon.AUXILIARIES | {'all', 'each', 'every', 'both'}
 
 

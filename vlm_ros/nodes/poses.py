@@ -104,7 +104,8 @@ class Poses:
             found = self._buffer.lookup_transform(
                 self._frame, header.frame_id, Time.from_msg(header.stamp)
             )
-        except self._tf2.TransformException as error:
+        # The latter for a stamp before 1970, which rclpy does not take for a time.
+        except (self._tf2.TransformException, ValueError) as error:
             self._node.get_logger().warning(
                 f'a moment is remembered without its pose: {error}', throttle_duration_sec=30.0
             )

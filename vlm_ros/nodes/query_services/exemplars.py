@@ -1,12 +1,13 @@
 """`add_exemplar`, `remove_exemplars`, `list_exemplars`: pictures of things to find more of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from vlm_ros.data.gallery import checked_name, Gallery, MIN_SIDE_PX
 from vlm_ros.data.pictures import KeptPicture, shrunk
-from vlm_ros.errors import InputError, VlmRosError
+from vlm_ros.errors import DeadlineExceeded, InputError, VlmRosError
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.asked_node import AskedNode, Response
 from vlm_ros.nodes.gallery import detects_by_pictures
@@ -18,6 +19,7 @@ from vlm_ros.results import Provenance, Status
 from vlm_ros.tasks import Image, Model, Ticket
 from vlm_ros_interfaces.srv import AddExemplar, ListExemplars, RemoveExemplars
 
+T = TypeVar('T')
 CAN_DETECT_LIKE = 'owl, clip, open_clip or embedded'
 """Backends to name to whom has none that detects by pictures."""
 
@@ -77,7 +79,7 @@ class ExemplarServices:
             return self._node.fill(seen, response)
         keep = partial(self._keep, name, seen.result, seen.provenance)
         try:
-            kept, count = await Pending(self._node, on_a_thread(keep), Ticket()).result()
+            kept, count = await self._wait_for(keep)
         except VlmRosError as error:
             failed: Look[CutOut] = Look.failed(error, seen.provenance)
             return self._node.fill(failed, response)
@@ -90,7 +92,7 @@ class ExemplarServices:
     ) -> RemoveExemplars.Response:
         remove = partial(self._gallery.remove, request.name, request.exemplar_id)
         try:
-            response.removed = await Pending(self._node, on_a_thread(remove), Ticket()).result()
+            response.removed = await self._wait_for(remove)
         except VlmRosError as error:
             return self._failed(error, response)
         status = Status.OK if response.removed else Status.NOTHING_FOUND
@@ -103,7 +105,7 @@ class ExemplarServices:
     ) -> ListExemplars.Response:
         read = partial(self._gallery.pictures, now=True)
         try:
-            kept = await Pending(self._node, on_a_thread(read), Ticket()).result()
+            kept = await self._wait_for(read)
         except VlmRosError as error:
             return self._failed(error, response)
         response.names = [picture.name for picture in kept]
@@ -137,6 +139,21 @@ class ExemplarServices:
                 'nothing stands out in this region; cut the thing out more closely, or come closer'
             )
         return CutOut(image, xyxy)
+
+    async def _wait_for(self, work: Callable[[], T]) -> T:
+        """Have something done that waits for the disk.
+
+        Raises:
+            DeadlineExceeded: It takes longer than the parameter `timeout_s`; it goes on meanwhile.
+        """
+        ticket = self._node.requests.ticket()
+        try:
+            return await Pending(self._node, on_a_thread(work), ticket).result()
+        except DeadlineExceeded as error:
+            raise DeadlineExceeded(
+                f'the disk of the gallery {self._gallery.folder} does not answer; once it does, '
+                'list_exemplars says what is kept'
+            ) from error
 
     def _failed(self, error: Exception, response: Response) -> Response:
         failed: Look[CutOut] = no_look(*conversions.error_to_status(error))
