@@ -1,0 +1,59 @@
+"""Masks as run lengths and as pixels."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlm_ros.errors import InputError
+from vlm_ros.records import MaskRecord
+
+
+def pixels_of(mask: MaskRecord, size: tuple[int, int], where: str) -> npt.NDArray[np.uint8]:
+    """Return the pixels of a mask, `(H, W)` uint8, 1 inside.
+
+    Args:
+        mask: The run lengths.
+        size: Height and width of its image.
+        where: The file and the entry, for the message.
+
+    Raises:
+        InputError: The run lengths do not fill the image.
+    """
+    from faster_coco_eval.core.mask import decode
+
+    if mask.size != size:
+        raise InputError(f'{where}: the mask is of {mask.size}, the image of {size}; remove it')
+    try:
+        return np.ascontiguousarray(decode(to_coco(mask)), np.uint8)
+    except ValueError as error:
+        raise InputError(f'{where}: the mask is damaged: {error}; remove it') from error
+
+
+def from_coco(segmentation: Any, size: tuple[int, int], where: str) -> MaskRecord:
+    """Return a mask of polygons, of run lengths, or of compressed run lengths.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    from faster_coco_eval.core.mask import frPyObjects, merge
+
+    height, width = size
+    try:
+        if isinstance(segmentation, list):
+            segmentation = merge(frPyObjects(segmentation, height, width))
+        elif isinstance(segmentation['counts'], list):
+            segmentation = frPyObjects(segmentation, height, width)
+    except Exception as error:  # of the compiled part, by what is wrong
+        raise InputError(f'{where}: the mask is damaged: {error}; remove it') from error
+    rows, columns = segmentation['size']
+    counts = segmentation['counts']
+    counts = counts.decode() if isinstance(counts, bytes) else counts
+    mask = MaskRecord(size=(rows, columns), counts=counts)
+    pixels_of(mask, size, where)
+    return mask
+
+
+def to_coco(mask: MaskRecord) -> dict[str, Any]:
+    """Return a mask as COCO has it."""
+    return {'size': list(mask.size), 'counts': mask.counts}

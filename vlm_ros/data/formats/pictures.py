@@ -1,0 +1,45 @@
+"""The pictures of a dataset, where the labels say nothing of them."""
+
+from pathlib import Path
+
+from vlm_ros.data.photographs import SUFFIXES
+from vlm_ros.errors import ImageError, InputError
+from vlm_ros.images.headers import read_header
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    """Return the pictures of a folder, by name.
+
+    Raises:
+        InputError: It is missing, or two pictures differ in their suffix alone.
+    """
+    if not folder.is_dir():
+        raise InputError(f'the folder of pictures {folder} is missing')
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    stems: dict[str, Path] = {}
+    for path in found:
+        if path.stem in stems:
+            raise InputError(
+                f'{stems[path.stem]} and {path} would have the same labels; rename one'
+            )
+        stems[path.stem] = path
+    return found
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Return a picture's width and height in pixels, without decoding it.
+
+    Raises:
+        InputError: It is missing, or no picture.
+    """
+    try:
+        header = read_header(memoryview(picture.read_bytes()))
+    except FileNotFoundError as error:
+        raise InputError(f'the picture {picture} is missing; put it back') from error
+    except OSError as error:
+        raise InputError(
+            f'the picture {picture} cannot be read: {error.strerror or error}'
+        ) from error
+    except ImageError as error:
+        raise InputError(f'the picture {picture} cannot be read: {error}') from error
+    return header.width, header.height
