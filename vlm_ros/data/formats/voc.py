@@ -93,16 +93,23 @@ def _annotation(record: FrameRecord, name: str, boxes: Sequence[ExportedBox]) ->
         if box.detection.track_id is not None:
             _add(thing, 'track_id', box.detection.track_id)
         edges = ET.SubElement(thing, 'bndbox')
-        for edge, value in zip(_EDGES, _pixels(box, record), strict=True):
+        for edge, value in zip(_EDGES, _pixels(box), strict=True):
             _add(edges, edge, value)
     return root
 
 
-def _pixels(box: ExportedBox, record: FrameRecord) -> tuple[int, int, int, int]:
-    left, top, right, bottom = (math.floor(edge + 0.5) for edge in box.xyxy)
-    # A box of less than a pixel keeps one.
-    left, top = min(left, record.image.width - 1), min(top, record.image.height - 1)
-    return left + 1, top + 1, max(right, left + 1), max(bottom, top + 1)
+def _pixels(box: ExportedBox) -> tuple[int, int, int, int]:
+    left, top, right, bottom = box.xyxy
+    (xmin, xmax), (ymin, ymax) = _span(left, right), _span(top, bottom)
+    return xmin + 1, ymin + 1, xmax, ymax
+
+
+def _span(start: float, stop: float) -> tuple[int, int]:
+    first, last = math.floor(start + 0.5), math.floor(stop + 0.5)
+    if last > first:
+        return first, last
+    middle = math.floor((start + stop) / 2)  # less than a pixel is the one that it is in
+    return middle, middle + 1
 
 
 def _add(parent: ET.Element, name: str, value: object) -> None:
