@@ -1,0 +1,202 @@
+"""Named boxes held against the true ones: COCO's average precision, computed by faster-coco-eval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlm_ros.errors import InputError
+from vlm_ros.evaluation.coverage import ANSWERED, Coverage
+from vlm_ros.evaluation.overlaps import areas, corners
+from vlm_ros.results import Status
+
+SIZES = ('small', 'medium', 'large')
+"""Below 32², up to 96², and above, in square pixels of the true box or mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedImage:
+    """What there is in an image and what was found.
+
+    Attributes:
+        truth_xyxy: `(N, 4)` corners in pixels.
+        truth_labels: N names.
+        xyxy: `(M, 4)` corners in pixels.
+        labels: M names.
+        scores: `(M,)`, in [0, 1].
+        crowd: `(N,)`, whether a true box is around many; what is found there counts neither way.
+        areas: `(N,)` square pixels, those of the masks where there are some; else of the boxes.
+        status: Whether it was looked at; an image that was not is left out and counted.
+    """
+
+    truth_xyxy: npt.ArrayLike
+    truth_labels: Sequence[str]
+    xyxy: npt.ArrayLike
+    labels: Sequence[str]
+    scores: Sequence[float]
+    crowd: Sequence[bool] | None = None
+    areas: Sequence[float] | None = None
+    status: Status = Status.OK
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Average precision and recall as COCO defines them, in [0, 1]; NaN without true boxes.
+
+    Attributes:
+        ap: Mean over overlaps 0.50 to 0.95.
+        ap50: At overlap 0.50.
+        ap75: At overlap 0.75.
+        ap_of_size: `ap` of small, medium and large things.
+        ar: Recall with at most 1, 10 and 100 boxes an image, mean over the overlaps.
+        ar_of_size: With 100 boxes, of small, medium and large things.
+    """
+
+    ap: float
+    ap50: float
+    ap75: float
+    ap_of_size: Mapping[str, float]
+    ar: Mapping[int, float]
+    ar_of_size: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class DetectionScore:
+    """Average precision over all classes, and of each.
+
+    Attributes:
+        overall: The mean over the classes that have true boxes.
+        of_label: Of each class.
+        truths: How many true boxes each class has, crowds left out.
+        coverage: Of images.
+    """
+
+    overall: Precision
+    of_label: Mapping[str, Precision]
+    truths: Mapping[str, int]
+    coverage: Coverage
+
+
+def average_precision(images: Sequence[DetectedImage], labels: Sequence[str]) -> DetectionScore:
+    """Score detections as COCO does (arXiv 1405.0312, https://cocodataset.org/#detection-eval).
+
+    Args:
+        images: The test set.
+        labels: The classes; boxes of other names are an error, not silently dropped.
+
+    Raises:
+        InputError: A box is impossible, lists of an image differ in length, a score is not in
+            [0, 1], or a name is not one of the labels.
+    """
+    for number, image in enumerate(images):
+        check(image, labels, number)
+    coverage = Coverage.of(image.status for image in images)
+    looked = [image for image in images if image.status in ANSWERED]
+    truths = {label: _count(looked, label) for label in labels}
+    table = _evaluated(looked, labels) if looked and labels else None
+    of_label = {label: _precision(table, [index]) for index, label in enumerate(labels)}
+    return DetectionScore(_precision(table, list(range(len(labels)))), of_label, truths, coverage)
+
+
+def check(image: DetectedImage, labels: Sequence[str], number: int) -> None:
+    """Raise InputError where an image's boxes, names and scores do not fit."""
+    truth = corners(image.truth_xyxy, f'the truth of image {number}')
+    found = corners(image.xyxy, f'the detections of image {number}')
+    crowd = image.truth_labels if image.crowd is None else image.crowd
+    sizes = image.truth_labels if image.areas is None else image.areas
+    if not len(truth) == len(image.truth_labels) == len(crowd) == len(sizes):
+        raise InputError(f'image {number}: every true box needs one name, crowd flag and area')
+    if not len(found) == len(image.labels) == len(image.scores):
+        raise InputError(f'image {number}: every detection needs one name and one score')
+    scores = np.asarray(image.scores, float)
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise InputError(f'image {number}: scores have to be in [0, 1]')
+    unknown = sorted({*image.truth_labels, *image.labels} - set(labels))
+    if unknown:
+        raise InputError(
+            f'image {number}: {unknown[0]!r} is not one of the labels; map its name, or add it'
+        )
+
+
+def _count(images: Sequence[DetectedImage], label: str) -> int:
+    return sum(
+        name == label and not is_crowd
+        for image in images
+        for name, is_crowd in zip(image.truth_labels, _crowd(image), strict=True)
+    )
+
+
+def _crowd(image: DetectedImage) -> list[bool]:
+    if image.crowd is None:
+        return [False] * len(image.truth_labels)
+    return [bool(flag) for flag in image.crowd]
+
+
+def _evaluated(images: Sequence[DetectedImage], labels: Sequence[str]) -> Any:
+    """Return COCO's tables: precision (overlap, recall, class, size, boxes), recall likewise."""
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    numbers = {label: index for index, label in enumerate(labels, 1)}
+    truths: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    for image_id, image in enumerate(images, 1):
+        boxes = corners(image.truth_xyxy, 'truth')
+        sizes = areas(boxes) if image.areas is None else image.areas
+        rows = zip(boxes, image.truth_labels, _crowd(image), sizes, strict=True)
+        for box, label, crowd, size in rows:
+            truths.append(
+                {
+                    'id': len(truths) + 1,
+                    'image_id': image_id,
+                    'category_id': numbers[label],
+                    'bbox': _xywh(box),
+                    'area': float(size),
+                    'iscrowd': int(crowd),
+                }
+            )
+        boxes = corners(image.xyxy, 'detections')
+        for box, label, score in zip(boxes, image.labels, image.scores, strict=True):
+            row = {'image_id': image_id, 'category_id': numbers[label], 'bbox': _xywh(box)}
+            found.append({**row, 'score': float(score)})
+    coco = COCO(
+        {
+            'info': {},
+            'images': [{'id': image_id} for image_id in range(1, len(images) + 1)],
+            'categories': [{'id': number, 'name': name} for name, number in numbers.items()],
+            'annotations': truths,
+        }
+    )
+    evaluator = COCOeval_faster(coco, coco.loadRes(found), iouType='bbox')
+    evaluator.evaluate()
+    evaluator.accumulate()
+    return evaluator.eval
+
+
+def _xywh(box: npt.NDArray[np.float64]) -> list[float]:
+    left, top, right, bottom = box.tolist()
+    return [left, top, right - left, bottom - top]
+
+
+def _precision(table: Any, classes: list[int]) -> Precision:
+    nan = float('nan')
+    if table is None:
+        nothing = dict.fromkeys(SIZES, nan)
+        return Precision(nan, nan, nan, nothing, dict.fromkeys((1, 10, 100), nan), nothing)
+    precision = np.asarray(table['precision'])[:, :, classes]
+    recall = np.asarray(table['recall'])[:, classes]
+    return Precision(
+        ap=_mean(precision[..., 0, -1]),
+        ap50=_mean(precision[0, ..., 0, -1]),
+        ap75=_mean(precision[5, ..., 0, -1]),
+        ap_of_size={s: _mean(precision[..., i, -1]) for i, s in enumerate(SIZES, 1)},
+        ar={limit: _mean(recall[..., 0, i]) for i, limit in enumerate((1, 10, 100))},
+        ar_of_size={s: _mean(recall[..., i, -1]) for i, s in enumerate(SIZES, 1)},
+    )
+
+
+def _mean(table: npt.NDArray[np.float64]) -> float:
+    """Return the mean of what there is; COCO writes -1 where there is nothing to find."""
+    known = table[table > -1]
+    return float(known.mean()) if known.size else float('nan')
