@@ -120,8 +120,6 @@ RECORDS = [
         record(6, 'astronaut', detection('person', 100, -5, 400, 530, score=1), size=(512, 512)),
     ),
 ]
-LEFT_OUT = ['drive-front-000003', 'drive-front-000004', 'drive-front-000005']
-WRITTEN = [entry.key for _, entry in RECORDS if entry.key not in LEFT_OUT]
 
 
 @pytest.fixture

@@ -118,6 +118,7 @@ def test_the_public_layout_is_read(out, dataset):
     np.testing.assert_allclose(first.xyxy, [[0, 0, 451, 300], [45.1, 30, 90.2, 90]], atol=1e-4)
     assert first.labels == ('dog', 'cat')
     assert second.boxes == ()
+    assert (first.key, second.key) == ('val/a', 'val/b')
     assert truth.clipped == 1
 
 
@@ -150,6 +151,7 @@ def test_a_bad_line_is_named(out, dataset, line, words):
         ('7', 'has no names'),
         ('train: images', 'has no `names`'),
         ('names: [a]', 'has no `train`'),
+        ('names: [a]\ntrain: ..', 'has no pictures|has no picture in'),
         ('names: [a, a]\ntrain: images', 'a class is there twice'),
         ('names: [cat, dog, man, cup]\ntrain: nowhere.txt', r'nowhere\.txt is missing'),
         ('names: [cat, dog, man, cup]\ntrain: [images, images]', 'is there twice in `train`'),
@@ -160,6 +162,16 @@ def test_bad_settings_are_named(out, settings, words):
     with pytest.raises(InputError, match=words) as caught:
         read_yolo(out / 'data.yaml')
     assert '\n' not in str(caught.value)
+
+
+def test_labels_without_a_picture_are_named(out, dataset):
+    (out / 'data.yaml').write_text('train: images\nnames: [cat, dog, man, cup]\n')
+    (out / 'labels' / 'classes.txt').write_text('cat\n')
+    assert len(read_yolo(out / 'data.yaml').images) == 4
+    key = dataset.records[0].key
+    (out / 'images' / f'{key}.png').unlink()
+    with pytest.raises(InputError, match=rf'{key}\.txt has no picture in .*images; put it back'):
+        read_yolo(out / 'data.yaml')
 
 
 def test_missing_and_damaged_pictures_are_named(out, dataset):

@@ -198,6 +198,8 @@ def read_coco(
     _check_once((image.id for image in dataset.images), 'image', path)
     _check_once((annotation.id for annotation in dataset.annotations), 'annotation', path)
     _check_once((image.file or image.id for image in dataset.images), 'image', path)
+    if not dataset.images:
+        raise InputError(f'{path} has no images')
     by_image: dict[int, list[TruthBox]] = {image.id: [] for image in dataset.images}
     sizes = {image.id: (image.width, image.height) for image in dataset.images}
     fitting = Fitting(tolerance_px)

@@ -1,6 +1,7 @@
 """What of a dataset's records goes into files that other programs train on."""
 
 from collections.abc import Iterable, Iterator, Sequence
+import contextlib
 from dataclasses import dataclass, field
 import os
 from pathlib import Path, PurePosixPath
@@ -172,10 +173,11 @@ class Export:
         temporary = target.with_name(f'.{name}.{secrets.token_hex(4)}.part')
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(source, temporary)  # takes no room
+            os.link(source.resolve(), temporary)  # takes no room
             temporary.replace(target)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             # Another disk, or one without links.
             with writing(target) as stream, source.open('rb') as content:
                 shutil.copyfileobj(content, stream)

@@ -134,6 +134,8 @@ def read_kitti(
         keys = [row.strip() for row in lines(listed) if row.strip()]
         if len(set(keys)) < len(keys):
             raise InputError(f'an image is there twice in {listed}; remove one')
+    if not keys:
+        raise InputError(f'{labels} has no labels')
     fitting = Fitting(tolerance_px)
     truths = []
     for key in keys:

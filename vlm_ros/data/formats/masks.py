@@ -39,8 +39,9 @@ def from_coco(segmentation: Any, size: tuple[int, int], where: str) -> MaskRecor
     from faster_coco_eval.core.mask import frPyObjects, merge
 
     height, width = size
+    outlines = isinstance(segmentation, list)
     try:
-        if isinstance(segmentation, list):
+        if outlines:
             segmentation = merge(frPyObjects(segmentation, height, width))
         elif isinstance(segmentation['counts'], list):
             segmentation = frPyObjects(segmentation, height, width)
@@ -50,7 +51,8 @@ def from_coco(segmentation: Any, size: tuple[int, int], where: str) -> MaskRecor
     counts = segmentation['counts']
     counts = counts.decode() if isinstance(counts, bytes) else counts
     mask = MaskRecord(size=(rows, columns), counts=counts)
-    pixels_of(mask, size, where)
+    if not outlines:
+        pixels_of(mask, size, where)
     return mask
 
 

@@ -8,21 +8,19 @@ from vlm_ros.images.headers import read_header
 
 
 def pictures_of(folder: Path) -> list[Path]:
-    """Return the pictures of a folder, by name.
+    """Return the pictures of a folder and of those in it, by name.
 
     Raises:
         InputError: It is missing, or two pictures differ in their suffix alone.
     """
     if not folder.is_dir():
         raise InputError(f'the folder of pictures {folder} is missing')
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    stems: dict[str, Path] = {}
+    found = sorted(path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES)
+    known: dict[Path, Path] = {}
     for path in found:
-        if path.stem in stems:
-            raise InputError(
-                f'{stems[path.stem]} and {path} would have the same labels; rename one'
-            )
-        stems[path.stem] = path
+        other = known.setdefault(path.with_suffix(''), path)
+        if other is not path:
+            raise InputError(f'{other} and {path} would have the same labels; rename one')
     return found
 
 

@@ -143,6 +143,12 @@ class Fitting:
             min(max(right, 0.0), width),
             min(max(bottom, 0.0), height),
         )
+        emptied = inside[2] == inside[0] and right > left
+        if emptied or (inside[3] == inside[1] and bottom > top):
+            raise InputError(
+                f'{where}: the box {shown} is outside the image of {width}×{height}; correct or '
+                'remove it'
+            )
         self.clipped += inside != (left, top, right, bottom)
         return inside
 

@@ -140,6 +140,8 @@ def read_voc(
     """
     fitting = Fitting(tolerance_px)
     truths = [_read(path, fitting) for path in _annotations(folder, split)]
+    if not truths:
+        raise InputError(f'{folder / "Annotations"} has no annotations')
     keys: set[str] = set()
     for truth in truths:
         if truth.key in keys:

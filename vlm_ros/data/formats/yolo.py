@@ -140,7 +140,7 @@ def read_yolo(
             for number, row in enumerate(rows, 1)
             if row.strip()
         )
-        truths.append(TruthImage(picture.stem, str(picture), width, height, boxes))
+        truths.append(TruthImage(_key(picture), str(picture), width, height, boxes))
     return TruthSet(
         tuple(truths), tuple(names[number] for number in sorted(names)), fitting.clipped
     )
@@ -178,22 +178,45 @@ def _pictures(settings: dict[Any, Any], path: Path, split: str) -> list[Path]:
     for place in [places] if isinstance(places, str) else places:
         where = root / str(place)
         if where.is_dir():
-            found += pictures_of(where)
+            pictures = pictures_of(where)
+            _check_complete(where, pictures)
+            found += pictures
         else:
             found += [where.parent / row.strip() for row in lines(where) if row.strip()]
     if len(set(found)) < len(found):
         twice = next(picture for picture in found if found.count(picture) > 1)
         raise InputError(f'{twice} is there twice in `{split}` of {path}; remove one')
+    if not found:
+        raise InputError(f'`{split}` of {path} has no pictures')
     return found
 
 
-def _labels_of(picture: Path) -> Path:
-    folders = list(picture.parent.parts)
+def _check_complete(folder: Path, pictures: list[Path]) -> None:
+    expected = {_labels_of(picture) for picture in pictures}
+    for labels in sorted(_labels_of(folder / 'any').parent.rglob('*.txt')):
+        if labels not in expected and labels.name != 'classes.txt':  # a list that some tools add
+            raise InputError(f'{labels} has no picture in {folder}; put it back, or remove both')
+
+
+def _split_at_images(picture: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    folders = picture.parent.parts
     for index in range(len(folders) - 1, -1, -1):
         if folders[index] == 'images':
-            folders[index] = 'labels'
-            break
-    return Path(*folders) / f'{picture.stem}.txt'
+            return folders[:index], folders[index + 1 :]
+    return folders, ()
+
+
+def _labels_of(picture: Path) -> Path:
+    above, below = _split_at_images(picture)
+    name = f'{picture.stem}.txt'
+    if (*above, *below) == picture.parent.parts:
+        return picture.with_name(name)  # no folder `images`: beside the picture
+    return Path(*above, 'labels', *below, name)
+
+
+def _key(picture: Path) -> str:
+    _, below = _split_at_images(picture)
+    return '/'.join((*below, picture.stem))
 
 
 def _box(
