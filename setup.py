@@ -28,6 +28,7 @@ setup(
     package_data={
         package_name: ['py.typed'],
         f'{package_name}.backends.embedded.classes': ['*.tsv'],
+        f'{package_name}.vocabularies': ['*.yaml'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
