@@ -45,6 +45,11 @@ def test_reference_readers_read_all(reader, written, dataset):
     assert coco.getAnnIds(imgIds=[3]) == []
 
 
+def test_masks_come_back_as_they_were(written, dataset):
+    boxes = read_coco(written, masks=True).images[0].boxes
+    assert [box.mask for box in boxes] == [box.mask for box in dataset.records[0].detections]
+
+
 def test_names_that_could_not_be_looked_for_are_said(dataset, tmp_path):
     update = {'status': Status.UNSURE, 'unrecognized': ('rocket',)}
     entry = dataset.records[0].model_copy(update=update)
@@ -100,7 +105,8 @@ FILE = {
 def test_the_public_layout_is_read(tmp_path):
     path = tmp_path / 'instances.json'
     path.write_text(json.dumps(FILE))
-    truth = read_coco(path)
+    assert [box.mask for box in read_coco(path).images[0].boxes] == [None, None]
+    truth = read_coco(path, masks=True)
     assert truth.labels == ('man', 'dog')  # by number
     first, second = truth.images
     assert (first.key, second.file) == ('000000000139', 'val2017/000000000007.jpg')
@@ -140,6 +146,8 @@ def changed(part, index, **values):
         (changed('annotations', 0, category_id=8), 'annotation 5 .* there is no category 8'),
         (changed('annotations', 0, score=1.5), 'annotation 5 .* the score 1.5'),
         (changed('annotations', 1, segmentation={'size': [48, 64], 'counts': [1]}), 'damaged'),
+        (changed('annotations', 0, segmentation=[[1, 2, 3, 4]]), 'annotation 5 .* three points'),
+        (changed('annotations', 0, segmentation=[[]]), 'annotation 5 .* three points'),
         (changed('images', 0, id=7), 'image 7 is there twice'),
         (changed('images', 1, file_name='000000000139.jpg'), "'000000000139.jpg' is there twice"),
         (changed('images', 0, width=0), 'images.0.width: .*greater than 0'),
@@ -152,7 +160,7 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path, content, words):
     path = tmp_path / 'instances.json'
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=words) as caught:
-        read_coco(path)
+        read_coco(path, masks=True)
     assert '\n' not in str(caught.value)
     assert str(path) in str(caught.value)
 

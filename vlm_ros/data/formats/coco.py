@@ -7,6 +7,7 @@ for are, as in LVIS, an image's `not_exhaustive_category_ids`.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 import json
 from pathlib import Path
 from typing import Any
@@ -170,13 +171,18 @@ class _Dataset(BaseModel):
 
 
 def read_coco(
-    path: Path, *, images: Path | None = None, tolerance_px: float = TOLERANCE_PX
+    path: Path,
+    *,
+    images: Path | None = None,
+    masks: bool = False,
+    tolerance_px: float = TOLERANCE_PX,
 ) -> TruthSet:
     """Read a COCO file of instances.
 
     Args:
         path: Such as `annotations/instances_val2017.json`.
         images: The folder of the pictures, to see that all are there; None does not look.
+        masks: Whether to read masks and outlines too, which takes longer than all the rest.
         tolerance_px: How far a box may reach out of its image. Boxes of COCO are rounded, so that
             some overshoot by a fraction; they are clipped and counted.
 
@@ -211,7 +217,11 @@ def read_coco(
             raise InputError(f'{where}: there is no category {annotation.category_id}; add it')
         size = sizes[annotation.image_id]
         label = names[annotation.category_id]
-        by_image[annotation.image_id].append(_box(annotation, label, size, fitting, where))
+        box = _box(annotation, label, size, fitting, where)
+        if masks and annotation.segmentation:
+            segmentation = annotation.model_dump()['segmentation']
+            box = replace(box, mask=from_coco(segmentation, size[::-1], where))
+        by_image[annotation.image_id].append(box)
     truths = []
     for image in dataset.images:
         if images is not None and not (images / image.file).is_file():
@@ -228,9 +238,6 @@ def _box(
 ) -> TruthBox:
     left, top, width, height = annotation.bbox
     score = annotation.score
-    mask = None
-    if annotation.segmentation:
-        mask = from_coco(annotation.model_dump()['segmentation'], size[::-1], where)
     return TruthBox(
         label,
         fitting.fit((left, top, left + width, top + height), *size, where),
@@ -238,7 +245,6 @@ def _box(
         crowd=bool(annotation.iscrowd),
         score=None if score is None else in_score_range(score, where),
         track_id=annotation.track_id,
-        mask=mask,
     )
 
 

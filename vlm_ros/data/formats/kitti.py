@@ -125,7 +125,10 @@ def read_kitti(
     labels, images = labels or folder / 'label_2', images or folder / 'image_2'
     if not labels.is_dir():
         raise InputError(f'{labels}, the folder of labels, is missing')
-    pictures = {picture.stem: picture for picture in pictures_of(images)}
+    pictures = {
+        picture.relative_to(images).with_suffix('').as_posix(): picture
+        for picture in pictures_of(images)
+    }
     types = _types(checked_names(vocabulary)) if vocabulary else {}
     if split is None:
         keys = sorted(path.stem for path in labels.glob('*.txt'))
@@ -148,7 +151,7 @@ def read_kitti(
             for number, row in enumerate(lines(path), 1)
             if row.strip()
         )
-        truths.append(TruthImage(key, pictures[key].name, *size, boxes))
+        truths.append(TruthImage(key, key + pictures[key].suffix, *size, boxes))
     used = {box.label for truth in truths for box in truth.boxes if not box.crowd}
     known = tuple(types.values())
     return TruthSet(tuple(truths), known + tuple(sorted(used - set(known))), fitting.clipped)

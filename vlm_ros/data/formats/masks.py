@@ -1,5 +1,6 @@
 """Masks as run lengths and as pixels."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ def from_coco(segmentation: Any, size: tuple[int, int], where: str) -> MaskRecor
 
     height, width = size
     outlines = isinstance(segmentation, list)
+    if outlines and not all(_is_outline(outline) for outline in segmentation):
+        raise InputError(f'{where}: an outline needs three points or more; remove it')
     try:
         if outlines:
             segmentation = merge(frPyObjects(segmentation, height, width))
@@ -54,6 +57,10 @@ def from_coco(segmentation: Any, size: tuple[int, int], where: str) -> MaskRecor
     if not outlines:
         pixels_of(mask, size, where)
     return mask
+
+
+def _is_outline(values: list[float]) -> bool:
+    return len(values) >= 6 and len(values) % 2 == 0 and all(map(math.isfinite, values))
 
 
 def to_coco(mask: MaskRecord) -> dict[str, Any]:
