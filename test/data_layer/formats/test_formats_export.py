@@ -5,7 +5,7 @@ import os
 import pytest
 
 from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo, WRITERS
-from vlm_ros.errors import InputError, VocabularyError
+from vlm_ros.errors import InputError, StorageError, VocabularyError
 from vlm_ros.records import DetectionRecord, ReviewRecord, Verdict
 from vlm_ros.results import Status
 
@@ -77,6 +77,30 @@ def test_the_same_records_give_the_same_bytes(name, dataset, tmp_path):
     for part in ('one', 'two', 'two'):
         writer(iter(dataset.records), dataset.vocabulary, tmp_path / part, images=dataset.folder)
     assert files_of(tmp_path / 'one') == files_of(tmp_path / 'two')
+
+
+@every_format
+def test_records_that_break_off_change_no_file_that_is_there(name, dataset, tmp_path):
+    writer = WRITERS[name]
+    writer(dataset.records, dataset.vocabulary, tmp_path / 'out', images=dataset.folder)
+    before = files_of(tmp_path / 'out')
+
+    def broken():
+        yield from dataset.records[:2]
+        raise RuntimeError('the disk with the records is gone')
+
+    with pytest.raises(RuntimeError):
+        writer(broken(), dataset.vocabulary, tmp_path / 'out', images=dataset.folder)
+    assert files_of(tmp_path / 'out') == before
+
+
+@every_format
+def test_a_folder_that_cannot_be_written_is_one_line(name, dataset, tmp_path):
+    (tmp_path / 'out').write_text('a file')
+    for images in (None, dataset.folder):
+        with pytest.raises(StorageError, match='cannot be written') as caught:
+            WRITERS[name](dataset.records, dataset.vocabulary, tmp_path / 'out', images=images)
+        assert '\n' not in str(caught.value)
 
 
 @every_format
