@@ -160,6 +160,7 @@ def test_unsure_is_written_with_boxes_alone(name, dataset, tmp_path):
     written = WRITERS[name]([with_boxes, without], dataset.vocabulary, tmp_path)
     assert written.images == 1
     assert [entry.name for entry in written.left_out] == [without.key]
+    assert written.unrecognized == ('rocket',)
 
 
 @every_format

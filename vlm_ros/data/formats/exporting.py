@@ -28,6 +28,8 @@ class Written:
         clipped: How many of them reached out of their image and were cut off there.
         rejected: How many boxes were left out because a person said so.
         left_out: Images and boxes that could not be written, and why, in their order.
+        unrecognized: Names that could not be looked for in some image that was written: where
+            there are things of these names, they have no boxes.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class Written:
     clipped: int
     rejected: int
     left_out: tuple[SkippedRecord, ...]
+    unrecognized: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Export:
     rejected: int = field(default=0, init=False)
     keys: list[str] = field(default_factory=list, init=False)
     left_out: list[SkippedRecord] = field(default_factory=list, init=False)
+    unrecognized: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.vocabulary = checked_names(self.vocabulary)
@@ -122,12 +126,19 @@ class Export:
                 self._place(record, self.images, name)
             self.keys.append(record.key)
             self.boxes += len(boxes)
+            self.unrecognized.update(record.unrecognized)
             yield record, name, boxes
 
     def written(self, path: Path) -> Written:
         """Return what came of it; `path` is the file that names the others."""
         return Written(
-            path, len(self.keys), self.boxes, self.clipped, self.rejected, tuple(self.left_out)
+            path,
+            len(self.keys),
+            self.boxes,
+            self.clipped,
+            self.rejected,
+            tuple(self.left_out),
+            tuple(sorted(self.unrecognized)),
         )
 
     def _chosen(self, record: FrameRecord) -> tuple[list[ExportedBox], str]:
