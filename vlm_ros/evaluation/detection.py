@@ -1,4 +1,4 @@
-"""Named boxes held against the true ones: COCO's average precision, computed by faster-coco-eval."""
+"""Named boxes held against the true ones: average precision of COCO, by faster-coco-eval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
