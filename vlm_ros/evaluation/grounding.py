@@ -105,7 +105,8 @@ def best_overlaps(pointings: Sequence[Pointing], boxes: npt.ArrayLike) -> Values
 def merge(boxes: npt.ArrayLike) -> Values:
     """Return the smallest box `(1, 4)` around all of `(M, 4)`, M at least 1."""
     given = corners(boxes, 'the boxes to merge')
-    return np.concatenate([given[:, :2].min(0), given[:, 2:].max(0)])[None]
+    around: Values = np.concatenate([given[:, :2].min(0), given[:, 2:].max(0)])[None]
+    return around
 
 
 def _rank_of_hit(pointing: Pointing, boxes: npt.ArrayLike, iou: float, number: int) -> float:

@@ -152,4 +152,5 @@ def _inside(
     sizes = areas(xyxy)[:, None]
     shared = intersections(xyxy, crowd)
     parts = np.divide(shared, sizes, out=np.zeros_like(shared), where=sizes > 0)
-    return parts.max(axis=1, initial=0.0)
+    largest: npt.NDArray[np.float64] = parts.max(axis=1, initial=0.0)
+    return largest

@@ -1,4 +1,8 @@
-"""Things followed over the frames of a camera: HOTA, IDF1 and MOTA, computed by TrackEval."""
+"""Things followed over the frames of a camera: HOTA, IDF1 and MOTA, computed by TrackEval.
+
+Where a box fits two things, TrackEval prefers the pair of the frame before; py-motmetrics prefers
+pairs of any frame before, and counts other changes of identity there.
+"""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -81,7 +85,8 @@ def track(sequences: Sequence[Sequence[TrackedFrame]]) -> TrackingScore:
     ]
     if not sum(item['num_gt_dets'] for item in data):
         false = sum(item['num_tracker_dets'] for item in data)
-        return TrackingScore(*[float('nan')] * 6, 0, 0, false, 0, coverage)
+        nan = float('nan')
+        return TrackingScore(nan, nan, nan, nan, nan, nan, 0, 0, false, 0, coverage)
     hota, clear, identity = (_combined(metric, data) for metric in _metrics())
     return TrackingScore(
         hota=float(hota['HOTA'].mean()),
