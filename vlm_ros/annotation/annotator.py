@@ -1,0 +1,236 @@
+"""What models say of an image, as a record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import hashlib
+from pathlib import Path
+import re
+from typing import TypeVar
+
+import numpy as np
+
+from vlm_ros.annotation.plan import AnnotationPlan
+from vlm_ros.boxes import class_wise_non_max_suppression
+from vlm_ros.data.media import Frame
+from vlm_ros.errors import BackendError, InputError, InterruptedWork, StorageError
+from vlm_ros.grounded import GroundedAnswerer
+from vlm_ros.images import Image
+from vlm_ros.phrases import Vocabulary
+from vlm_ros.records import (
+    AnswerRecord,
+    CaptionRecord,
+    DetectionRecord,
+    FrameRecord,
+    ImageRecord,
+    MaskRecord,
+    ModelRecord,
+    TagRecord,
+)
+from vlm_ros.results import Detections, Masks, Status
+from vlm_ros.tasks import Captioner, Classifier, Detector, QuestionAnswerer, Segmenter
+
+SAME_IOU = 0.7
+"""Boxes of one label that overlap more, found under two prompts, are one thing."""
+T = TypeVar('T')
+
+
+@dataclass(frozen=True)
+class Models:
+    """Who does what; None where nobody does."""
+
+    detector: Detector | None = None
+    segmenter: Segmenter | None = None
+    captioner: Captioner | None = None
+    answerer: QuestionAnswerer | None = None
+    classifier: Classifier | None = None
+
+    def records(self) -> tuple[ModelRecord, ...]:
+        """Return what they are called."""
+        return tuple(
+            ModelRecord(
+                task=task,
+                model_id=getattr(model, 'model_id', type(model).__name__),
+                model_revision=getattr(model, 'model_revision', ''),
+            )
+            for task, model in vars(self).items()
+            if model is not None
+        )
+
+
+class Annotator:
+    """Does what a plan says to one image after the other.
+
+    Args:
+        plan: What is wanted.
+        models: Who does it.
+
+    Raises:
+        InputError: The plan wants something that none of the models does.
+    """
+
+    def __init__(self, plan: AnnotationPlan, models: Models) -> None:
+        self.models = models
+        self._plan = plan
+        self._prompts = plan.prompts()
+        self._vocabulary = Vocabulary(tuple(self._prompts)) if self._prompts else None
+        self._tags = {group: Vocabulary(names) for group, names in plan.tags.items()}
+        answers = models.detector is not None or models.answerer is not None
+        for wanted, there, what in (
+            (self._vocabulary, models.detector, 'a detector for the vocabulary'),
+            (plan.masks, models.segmenter, 'a segmenter for masks'),
+            (plan.caption, models.captioner, 'a captioner for captions'),
+            (plan.questions, answers or None, 'a detector or an answerer for questions'),
+            (plan.tags, models.classifier, 'a classifier for tags'),
+        ):
+            if wanted and there is None:
+                raise InputError(f'the plan needs {what}; choose a backend that can do that')
+        if plan.masks and self._vocabulary is None:
+            raise InputError('masks need boxes; give a vocabulary or a label_set')
+        self._answerer = (
+            GroundedAnswerer(models.detector, models.answerer) if plan.questions else None
+        )
+
+    def annotate(self, frame: Frame, *, file: str = '') -> FrameRecord:
+        """Look at an image; what a model fails at is FAILED in the record.
+
+        Args:
+            frame: The image and its place.
+            file: Where it is kept; empty for nowhere.
+        """
+        image = frame.image
+        height, width = image.shape[:2]
+        status, message, found, unrecognized = self._detect(image)
+        tags, failures = self._classify(image)
+        return FrameRecord(
+            key=key_of(frame),
+            source=frame.name,
+            topic=frame.topic,
+            index=frame.index,
+            stamp_ns=frame.stamp_ns,
+            time_s=frame.time_s,
+            image=ImageRecord(file=file, width=width, height=height),
+            status=status,
+            message='; '.join(line for line in (message, *failures) if line),
+            detections=found,
+            unrecognized=unrecognized,
+            caption=self._caption(image),
+            answers=tuple(self._answer(image, question) for question in self._plan.questions),
+            tags=tags,
+        )
+
+    def _detect(
+        self, image: Image
+    ) -> tuple[Status | None, str, tuple[DetectionRecord, ...], tuple[str, ...]]:
+        detector, vocabulary = self.models.detector, self._vocabulary
+        if detector is None or vocabulary is None:
+            return None, '', (), ()
+        threshold = self._plan.score_threshold
+        found, failure = attempt(
+            lambda: detector.detect(image, vocabulary, score_threshold=threshold)
+        )
+        if found is None:
+            return Status.FAILED, failure, (), ()
+        status, message = found.status, found.message
+        found = self._named(found)
+        masks: Masks | None = None
+        if self._plan.masks and len(found) and (segmenter := self.models.segmenter):
+            masks, failure = attempt(lambda: segmenter.segment(image, found))
+            message = '; '.join(line for line in (message, failure) if line)
+        return status, message, detection_records(found, masks), found.unrecognized
+
+    def _named(self, found: Detections) -> Detections:
+        """Give boxes the labels of the set in place of the prompts."""
+        labels = tuple(self._prompts[label] for label in found.labels)
+        renamed = Detections(found.xyxy, found.scores, labels, found.unrecognized)
+        if len(set(self._prompts.values())) == len(self._prompts):
+            return renamed
+        classes = np.unique(np.array(labels, dtype=str), return_inverse=True)[1]
+        kept = class_wise_non_max_suppression(renamed.xyxy, renamed.scores, classes, SAME_IOU)
+        return renamed[kept]
+
+    def _caption(self, image: Image) -> CaptionRecord | None:
+        captioner = self.models.captioner
+        if captioner is None or not self._plan.caption:
+            return None
+        said, failure = attempt(lambda: captioner.caption(image))
+        if said is None:
+            return CaptionRecord(text='', score=0.0, status=Status.FAILED, message=failure)
+        return CaptionRecord(
+            text=said.text, score=said.score, status=said.status, message=said.message
+        )
+
+    def _answer(self, image: Image, question: str) -> AnswerRecord:
+        answerer = self._answerer
+        assert answerer is not None
+        answer, failure = attempt(lambda: answerer.answer(image, question))
+        if answer is None:
+            return AnswerRecord(question=question, status=Status.FAILED, message=failure)
+        return AnswerRecord(
+            question=question,
+            status=answer.status,
+            answer=answer.text,
+            confidence=answer.confidence,
+            evidence=detection_records(answer.evidence, None),
+            message=answer.message,
+        )
+
+    def _classify(self, image: Image) -> tuple[dict[str, TagRecord], list[str]]:
+        tags: dict[str, TagRecord] = {}
+        failures: list[str] = []
+        classifier = self.models.classifier
+        if classifier is None:
+            return tags, failures
+        for group, names in self._tags.items():
+            told, failure = attempt(lambda names=names: classifier.classify(image, names))  # type: ignore[misc]
+            if told is None:
+                failures.append(f'no tag of {group}: {failure}')
+                continue
+            scores = {
+                name: float(score) for name, score in zip(told.labels, told.scores, strict=True)
+            }
+            tags[group] = TagRecord(label=told.label, score=told.score, scores=scores)
+        return tags, failures
+
+
+def attempt(work: Callable[[], T]) -> tuple[T | None, str]:
+    """Return what a model says, or None and why it failed, in one line.
+
+    What the next image would suffer as well, a missing model or a bad question, is raised.
+    """
+    try:
+        return work(), ''
+    except (BackendError, InputError, InterruptedWork, StorageError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a model's library may raise anything
+        return None, ' '.join(f'{type(error).__name__}: {error}'.split())
+
+
+def detection_records(found: Detections, masks: Masks | None) -> tuple[DetectionRecord, ...]:
+    """Return boxes as records, best first, equal scores by label and place."""
+    rows = [
+        DetectionRecord(
+            label=found.labels[i],
+            score=float(found.scores[i]),
+            xyxy=tuple(float(edge) for edge in found.xyxy[i]),  # type: ignore[arg-type]
+            mask=None if masks is None else mask_record(masks.masks[i]),
+        )
+        for i in range(len(found))
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.score, row.label, row.xyxy)))
+
+
+def mask_record(mask: np.ndarray) -> MaskRecord:  # type: ignore[type-arg]
+    """Return a mask `(H, W)` bool in COCO's compressed run lengths."""
+    from pycocotools import mask as coco
+
+    encoded = coco.encode(np.asfortranarray(mask, np.uint8))
+    height, width = mask.shape
+    return MaskRecord(size=(height, width), counts=encoded['counts'].decode())
+
+
+def key_of(frame: Frame) -> str:
+    """Return what tells an image from all others: a readable part, a hash and its number."""
+    place = f'{frame.name}:{frame.topic}'
+    digest = hashlib.sha256(place.encode()).hexdigest()[:8]
+    stem = re.sub(r'[^A-Za-z0-9]+', '-', Path(frame.name).stem).strip('-')[:32] or 'image'
+    return f'{stem}-{digest}-{frame.index:06d}'

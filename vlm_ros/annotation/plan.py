@@ -1,0 +1,98 @@
+"""What is to be annotated, and how."""
+
+import hashlib
+import json
+import os
+from typing import Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from vlm_ros.errors import VocabularyError
+from vlm_ros.phrases import Vocabulary
+from vlm_ros.records.model import Json, Record
+from vlm_ros.vocabularies import named
+
+
+class SamplingPlan(Record):
+    """Which images are looked at.
+
+    Attributes:
+        every: Each so-many-th of a camera.
+        rate_hz: At most so many a second of a camera; None for all. Photographs have no time.
+        start_s: None earlier than this, in seconds since the source's beginning.
+        stop_s: None from then on.
+        scene_change: Only images that differ so much from the one kept before, in [0, 1]; see
+            `sampling.SceneChange`. 0 for all.
+    """
+
+    every: int = Field(default=1, ge=1)
+    rate_hz: float | None = Field(default=None, gt=0)
+    start_s: float | None = Field(default=None, ge=0)
+    stop_s: float | None = Field(default=None, gt=0)
+    scene_change: float = Field(default=0.0, ge=0, le=1)
+
+
+class AnnotationPlan(Record):
+    """All that decides what a dataset holds; two equal plans make equal bytes.
+
+    Attributes:
+        sources: Bags, folders, videos, as `vlm_ros.data.media.open_media` takes them.
+        topics: Of bags; empty for all that have images.
+        label_set: A set of `vlm_ros.vocabularies`, whose prompts are looked for.
+        vocabulary: Names to look for instead; both empty for no detection.
+        score_threshold: See `Detector.detect`.
+        masks: Whether boxes get masks.
+        caption: Whether images get a sentence.
+        questions: What is asked of each image.
+        tags: Names by group, such as `weather`, of which one goes with each image.
+        track: Whether boxes are followed from image to image.
+        sampling: Which images are looked at.
+        images: How pictures are kept; empty to keep none.
+        chunk_frames: About how many images of a source are annotated, and lost, together.
+        backends: What loads the models, by task; kept, because it decides the result.
+    """
+
+    sources: tuple[str, ...] = Field(min_length=1)
+    topics: tuple[str, ...] = ()
+    label_set: str = ''
+    vocabulary: tuple[str, ...] = ()
+    score_threshold: float | None = Field(default=None, ge=0, le=1)
+    masks: bool = False
+    caption: bool = False
+    questions: tuple[str, ...] = ()
+    tags: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    track: bool = False
+    sampling: SamplingPlan = SamplingPlan()
+    images: Literal['', 'jpeg', 'png'] = ''
+    chunk_frames: int = Field(default=100, ge=1)
+    backends: dict[str, Json] = Field(default_factory=dict)
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if len(set(map(os.path.realpath, self.sources))) != len(self.sources):
+            raise ValueError('a source is named twice; name it once')
+        if self.label_set and self.vocabulary:
+            raise ValueError('give a label_set or a vocabulary, not both')
+        return self
+
+    @property
+    def plan_id(self) -> str:
+        """Short hash of all of it."""
+        content = json.dumps(self.model_dump(mode='json'), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    def prompts(self) -> dict[str, str]:
+        """Return what to look for, each with the label it is found as; empty for nothing.
+
+        Raises:
+            VocabularyError: There is no such set of labels, or the names cannot be looked for.
+        """
+        if self.label_set:
+            found = named(self.label_set).prompts()
+            if not found:
+                raise VocabularyError(f'{self.label_set} has no class that can be looked for')
+            return found
+        return (
+            {name: name for name in Vocabulary(self.vocabulary).names} if self.vocabulary else {}
+        )
