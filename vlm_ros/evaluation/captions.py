@@ -2,9 +2,9 @@
 
 BLEU, ROUGE-L and CIDEr are those of the COCO caption evaluation (arXiv 1504.00325), which the
 package pycocoevalcap holds. Its tokenizer is a Java program; here NLTK's Treebank tokenizer
-splits the words by the same conventions, and the same punctuation is dropped. Words are the same
-for nearly all captions; rare abbreviations and quotes may be split otherwise. Pass words split by
-the original, joined by spaces, with `tokenized=True` for exactly its numbers.
+splits the words by the same conventions, and the same punctuation is dropped. Both
+split the captions of `test/captions.tsv` alike; rare abbreviations and quotes may differ. Pass
+words split by the original, joined by spaces, with `tokenized=True` for exactly its numbers.
 """
 
 from collections.abc import Callable, Sequence
