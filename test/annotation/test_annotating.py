@@ -167,6 +167,25 @@ def test_another_plan_in_the_same_folder_is_refused(bag, tmp_path):
         go(plan, tmp_path / 'other')
 
 
+def test_a_dataset_is_begun_anew_when_asked(bag, tmp_path):
+    plan = AnnotationPlan(sources=(bag,), vocabulary=('car',), chunk_frames=3, images='png')
+    go(plan, tmp_path / 'out')
+    other = plan.model_copy(update={'vocabulary': ('bus',), 'images': ''})
+    model = FakeBackend()
+    annotate(other, tmp_path / 'out', annotator=Annotator(other, Models(model)), anew=True)
+    annotate(other, tmp_path / 'new', annotator=Annotator(other, Models(model)))
+    assert everything(tmp_path / 'out') == everything(tmp_path / 'new')
+
+
+def test_a_video_that_breaks_off_is_listed_and_what_was_read_stays(tmp_path):
+    path = Path(video(tmp_path / 'a.avi', [1.0] * 20))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    plan = AnnotationPlan(sources=(str(path),), vocabulary=('car',), chunk_frames=4)
+    manifest, records, _ = go(plan, tmp_path / 'out')
+    assert 0 < len(records) < 20
+    assert [row.name for row in manifest.skipped] == [str(path)]
+
+
 def test_a_failed_model_is_a_failed_record(tmp_path):
     plan = AnnotationPlan(sources=('sample:',), vocabulary=('car',))
     _, records, _ = go(plan, tmp_path / 'out', script='ok fail crash ok')

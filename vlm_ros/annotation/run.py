@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
+import shutil
 
 from vlm_ros.annotation.annotator import Annotator, key_of
 from vlm_ros.annotation.chunks import Chunk, chunks_of, frames_of
-from vlm_ros.annotation.merging import merge
+from vlm_ros.annotation.merging import ANNOTATIONS, merge
 from vlm_ros.annotation.parts import part_path, write_image, write_part
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.errors import InputError, StorageError
@@ -45,6 +46,7 @@ def annotate(
     *,
     annotator: Annotator,
     progress: Callable[[Progress], None] = lambda _: None,
+    anew: bool = False,
 ) -> Manifest:
     """Make a dataset, or go on with one.
 
@@ -56,6 +58,7 @@ def annotate(
         folder: Where the dataset is made.
         annotator: Of the same plan.
         progress: Told after each image and chunk.
+        anew: Whether to remove the dataset that is there, whoever made it, and begin again.
 
     Raises:
         InputError: The folder holds what another plan made, or the sources have changed.
@@ -63,6 +66,8 @@ def annotate(
         StorageError: The disk is full, or the folder cannot be written.
     """
     chunks = chunks_of(plan)
+    if anew and (folder / MANIFEST).exists():
+        _remove(folder)
     manifest = _begin(plan, folder, annotator)
     missing = [chunk for chunk in chunks if not part_path(folder, chunk.number).exists()]
     state = _State(len(chunks) - len(missing), len(chunks), progress)
@@ -150,7 +155,7 @@ def _check_same(path: Path, manifest: Manifest) -> None:
         differ = [key for key in manifest.plan if manifest.plan[key] != before.plan.get(key)]
         raise InputError(
             f'{path.parent} was made by another plan, which differs in {", ".join(differ)}; '
-            'choose another folder, or remove this one to begin anew'
+            'choose another folder, or ask to begin anew'
         )
     if before.models != manifest.models:
         raise InputError(f'{path.parent} was made with other models; choose another folder')
@@ -164,6 +169,18 @@ def _check_same(path: Path, manifest: Manifest) -> None:
 def _write(folder: Path, manifest: Manifest) -> None:
     with writing(folder / MANIFEST) as stream:
         stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
+
+
+def _remove(folder: Path) -> None:
+    try:
+        for name in ('parts', 'images'):
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
+        # Last, so that a removal which was cut off is known for one.
+        for name in (ANNOTATIONS, MANIFEST):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f'{folder} cannot be cleared: {error.strerror or error}') from error
 
 
 def _version() -> str:
