@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 import re
 import sys
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).parents[1]
 # What has another name than the import, or comes with something else.
@@ -37,7 +37,7 @@ def imported():
 
 def declared():
     """Return what package.xml and setup.py bring, without the decorations of rosdep keys."""
-    manifest = ElementTree.parse(ROOT / 'package.xml').getroot()
+    manifest = ET.parse(ROOT / 'package.xml').getroot()
     keys = {key.text for key in manifest.findall('exec_depend')}
     plain = {key.removeprefix('python3-').removesuffix('-pip') for key in keys}
     setup = (ROOT / 'setup.py').read_text('utf-8')
