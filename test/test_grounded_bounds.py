@@ -197,6 +197,9 @@ def test_of_a_crowd_the_leftmost_is_that_of_all():
         ('is there a red car?', 'yes', (30, 70, 190), ''),
         ('is there a red car?', 'no', (200, 20, 30), ''),
         ('is the car dirty?', 'yes', (30, 70, 190), 'yes'),
+        ('why does the car stop?', 'it is a red car', (30, 70, 190), ''),
+        ('why does the car stop?', 'it is a blue car', (30, 70, 190), 'it is a blue car'),
+        ('why does the car stop?', 'there is no red car', (30, 70, 190), 'there is no red car'),
     ],
 )
 def test_a_colour_that_is_told_must_be_one_of_the_pixels(question, says, colour, expected):

@@ -104,7 +104,7 @@ def _find_anything(case: Case, thing: Thing) -> Finding:
         reason = around.reason
         if len(around.sure):
             things = list_things(around.sure)
-            reason = f'there {evidence.are(len(around.sure))} {things}, and there may be more'
+            reason = f'cannot tell: there may be more than {things}'
         return Finding(None, 0.0, joined([around.sure, around.possible]), reason)
     if len(around.failing) and (thing.low, thing.high, thing.plural) == (1, None, True):
         return Finding(False, float(around.failing.scores.max()), around.failing)
