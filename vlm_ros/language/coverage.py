@@ -24,6 +24,7 @@ _BEYOND = re.compile(
     r'|impossible|untrue|false|wrong|doubtful|maybe|perhaps|possibly|probably|presumably'
     r'|allegedly|supposedly|sometimes|usually|normally|rarely|seldom|hardly|barely|scarcely'
     r'|nearly|almost|approximately|roughly|around \d+|thrice|nowhere|elsewhere|everywhere'
+    r'|(?:last|past|previous) (?:\S+ ){0,3}?(?:seconds?|minutes?|hours?|days?|weeks?|ms)'
     r'|one another|the other|(?<!^what )(?<!^who )else|exclusively|solely|merely|minus)\b'
 )
 _CLAUSE = re.compile(
