@@ -17,7 +17,8 @@ _WINDOW = re.compile(
     r'(?:^| )(?:in|within|during|over|from|(?P<lasting>for|throughout)(?: all)?)(?: the)?'
     r' (?:last|past|previous)'
     r'(?: (?P<part>half|quarter|(?:a )?couple)(?: of)?(?: an?)?'
-    r'| (?P<number>\d+)(?: , (?P<decimals>\d+))?(?= ?[a-z])| (?P<word>[a-z]+(?:[ -][a-z]+)??)(?= ))??'
+    r'| (?P<number>\d+)(?: , (?P<decimals>\d+))?(?= ?[a-z])'
+    r'| (?P<word>[a-z]+(?:[ -][a-z]+)??)(?= ))??'
     rf' ?(?P<unit>{"|".join(sorted(_UNITS_S, key=len, reverse=True))})s?(?= |$)'
 )
 
