@@ -183,11 +183,10 @@ def _list(args: argparse.Namespace) -> int:
 
     from vlm_ros.backends.catalogue import CATALOGUE
     from vlm_ros.backends.hub.lock import read_lock
-    from vlm_ros.backends.hub.store import is_here
+    from vlm_ros.backends.hub.store import models_here
     from vlm_ros.cli.exits import Exit
 
-    lock = read_lock()
-    here = {model_id for model_id, locked in lock.items() if is_here(model_id, locked)}
+    lock, here = read_lock(), models_here()
     cards = _chosen(CATALOGUE, args.backend, args.task)
     if args.prefetched:
         cards = [card for card in cards if card.model_id in here]
