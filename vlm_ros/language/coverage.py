@@ -72,10 +72,14 @@ def overlooks(text: str, question: Question) -> bool:
 
 
 def _goes_on(question: Question) -> bool:
-    """Tell whether a condition that boxes cannot show says something of other things."""
+    """Tell whether a condition that boxes cannot show says more than one thing, or of others."""
     unchecked = question.condition.unchecked
+    if unchecked.split(' ', 1)[0] in lexicon.PRONOUNS:
+        return True  # `Rosie is there a dog` says nothing of Rosie
     if _DETERMINED.match(unchecked) and not all(thing.presupposed for thing in question.things):
         return True  # `a dog is an animal`
+    if question.condition.negated and not lexicon.AUXILIARIES.isdisjoint(unchecked.split()[1:]):
+        return True  # `the box that is not red has been opened` says which box it is
     # `no dog on the left and a cat on the right` is not true where there is no dog alone.
     limited = any(thing.high is not None for thing in question.things)
     patterns = (_ALTERNATIVE, _STATEMENT, *((_ADDITION,) if limited else ()))
