@@ -232,6 +232,21 @@ def test_sentences_to_choose_from_read_well():
     )
 
 
+@pytest.mark.parametrize('question', ['is no dog asleep?', 'is a dog not asleep?'])
+def test_a_bare_yes_to_a_question_for_the_opposite_is_no_answer(question):
+    for says in ('yes', 'no'):
+        answer = ask([DOG, DOG, WEAK_RIGHT] * 3, question, Says(says))
+        assert answer.status is Status.UNSURE
+        assert answer.message.endswith('but to a question for the opposite that may mean either')
+        assert ask([DOG] * 6, question, Says(says), choices=('yes', 'no')).text == says
+
+
+def test_a_count_is_told_in_digits():
+    for says, expected in (('two', '2'), ('6', '6'), ('none', '0')):
+        answer = ask([DOG] * 6, 'how many dogs are asleep?', Says(says))
+        assert answer.text == expected, answer
+
+
 def test_nothing_but_an_answer_has_a_confidence():
     curves = {('', 'open'): lambda confidence: 0.7, ('', 'existence'): lambda confidence: 0.7}
     sure_of_nothing = Says('a zebra')

@@ -218,6 +218,9 @@ class Case:
         if answer.status is not Status.OK:
             return answer
         objection = self._pixels_against(answer.text)
+        opposite = self.question.kind is Kind.EXISTENCE and self.question.negated
+        if opposite and not self.choices and yes_no_of(answer.text) is not None:
+            objection = 'to a question for the opposite that may mean either'
         if objection:
             message = f'the answer was {answer.text!r}, but {objection}'
             return unsure(message, answer.evidence)

@@ -44,6 +44,11 @@ def alternatives(question: Question) -> tuple[str, str] | None:
             f'there is no {things[0].described}',
             f'there is {with_article(things[0].described)}',
         )
+    if len(things) == 1 and things[0].high == 0 and not condition.negated:
+        predicate = _predicate(condition, False, True)
+        if not things[0].generic and not things[0].presupposed:
+            name = things[0].described
+            return f'no {name} {predicate}', f'{with_article(name)} {predicate}'
     denied = condition.negated and not any(t.generic or t.high == 0 for t in things)
     if not denied:
         return None
