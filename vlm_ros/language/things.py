@@ -108,7 +108,8 @@ def read_things(text: str) -> Things | None:
     if leads[0][:1] == ['both'] and len(things) > 2:
         return None
     if joiners <= {'and', 'or'} and any(
-        thing.attributes and not lead for thing, lead in zip(things, leads[1:], strict=False)
+        thing.attributes and not (lead or following.attributes)
+        for thing, following, lead in zip(things, things[1:], leads[1:], strict=False)
     ):
         return None  # `red cars and buses`: nobody knows what colour the buses have
     return _shared(things, leads, 'or' in joiners)
