@@ -239,3 +239,25 @@ def test_quiet_and_short_work_show_no_bar():
 def test_every_verb_is_one_file():
     files = {path.stem for path in Path(cli.__file__).parent.glob('*.py')}
     assert set(VERBS) <= files
+
+
+@pytest.mark.parametrize(
+    ('closed', 'source', 'status', 'errors'),
+    [
+        ('>&-', 'sample:coffee', 0, 0),
+        ('2>&-', 'sample:coffee', 0, 0),
+        ('>&-', 'nowhere.jpg', 2, 1),
+        ('2>&-', 'nowhere.jpg', 2, 0),
+    ],
+)
+def test_a_stream_that_the_caller_closed_is_not_written_to(closed, source, status, errors):
+    args = ['detect', source, '--vocabulary', 'cup', '--backend', 'fake']
+    done = subprocess.run(
+        ['sh', '-c', f'exec "$@" {closed}', 'sh', *VLM_ROS, *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count('\n')) == (status, errors), done.stderr
+    assert bool(done.stdout) == (closed == '2>&-' and status == 0)
