@@ -1,7 +1,7 @@
 """Prefetch, verify, list and carry the weights of models, at settled commits."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -228,7 +228,7 @@ def _chosen(
     ]
 
 
-def _row(card: 'ModelCard', here: set[str]) -> tuple[str, ...]:
+def _row(card: 'ModelCard', here: Set[str]) -> tuple[str, ...]:
     return (
         card.model_id,
         card.backend,
@@ -240,7 +240,7 @@ def _row(card: 'ModelCard', here: set[str]) -> tuple[str, ...]:
     )
 
 
-def _own_row(model_id: str, here: set[str]) -> tuple[str, ...]:
+def _own_row(model_id: str, here: Set[str]) -> tuple[str, ...]:
     return (model_id, '-', '-', '-', '-', '-', 'yes' if model_id in here else 'no')
 
 
