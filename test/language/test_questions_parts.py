@@ -245,3 +245,8 @@ def test_expressions_with_owners(text, heads):
 def test_long_questions_of_new_forms_end(unit):
     text = (unit * MAX_TEXT_CHARACTERS)[: MAX_TEXT_CHARACTERS - 9] + ' than it'
     assert isinstance(parse(text).kind, Kind)
+
+
+@pytest.mark.parametrize('text', ['dogs outnumber cats', 'do the dogs outnumber the cats?'])
+def test_a_comparison_that_is_not_read_is_open(text):
+    assert parse(text).kind is Kind.OPEN

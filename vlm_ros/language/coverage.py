@@ -26,7 +26,8 @@ _BEYOND = re.compile(
     r'|nearly|almost|approximately|roughly|around \d+|thrice|nowhere|elsewhere|everywhere'
     r'|(?:last|past|previous) (?:\S+ ){0,3}?(?:seconds?|minutes?|hours?|days?|weeks?|ms)'
     r'|(?:lack|absence|shortage|proof|hints?|(?<!any )(?:signs?|traces?|evidence)) of'
-    r'|one another|the other|(?<!^what )(?<!^who )else|exclusively|solely|merely|minus)\b'
+    r'|outnumbers?|exceeds?|one another|the other|(?<!^what )(?<!^who )else|exclusively|solely'
+    r'|merely|minus)\b'
 )
 _CLAUSE = re.compile(
     r'(?:,|\b(?:and|but|or|so)) (?:then )?(?:is|are|was|were|does|do|did|has|have|can|there|what'

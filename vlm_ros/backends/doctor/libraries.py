@@ -1,4 +1,4 @@
-"""The libraries that models, questions, memory and behaviours need: there, of a version that is known, and able to be imported."""
+"""The libraries of the package: there, of a version that is known, and able to be imported."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
