@@ -6,9 +6,9 @@ import enum
 
 from vlm_ros.grounding.agreement import matching_choice, number_of, yes_no_of
 from vlm_ros.grounding.claims import check_claims
-from vlm_ros.grounding.evidence import joined, Tally
 from vlm_ros.grounding.sightings import Observer
 from vlm_ros.grounding.silent import Silent
+from vlm_ros.grounding.tallies import joined, Tally
 from vlm_ros.inflection import with_article
 from vlm_ros.language.meaning import Kind, Question
 from vlm_ros.results import Answer, Detections, Status

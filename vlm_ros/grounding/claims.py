@@ -12,8 +12,9 @@ from vlm_ros import lexicon
 from vlm_ros.grounding import evidence
 from vlm_ros.grounding.agreement import claimed_names, number_of
 from vlm_ros.grounding.colour_claims import colours_in, object_to
-from vlm_ros.grounding.evidence import amount, joined, Tally, tally
+from vlm_ros.grounding.reasons import amount
 from vlm_ros.grounding.sightings import Observer, Presence
+from vlm_ros.grounding.tallies import joined, Tally, tally
 from vlm_ros.inflection import join_names
 from vlm_ros.language.clauses import Condition, read_condition, Thing
 from vlm_ros.language.meaning import Kind, Question

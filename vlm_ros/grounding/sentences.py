@@ -7,7 +7,8 @@ whichever way it was asked.
 from collections.abc import Sequence
 
 from vlm_ros import lexicon
-from vlm_ros.grounding.evidence import amount, number_word, Tally
+from vlm_ros.grounding.reasons import amount, number_word
+from vlm_ros.grounding.tallies import Tally
 from vlm_ros.inflection import count_phrase, join_names, plural, with_article
 from vlm_ros.language.clauses import Condition, Thing
 from vlm_ros.language.meaning import Question

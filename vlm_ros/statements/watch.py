@@ -77,7 +77,7 @@ class Watch:
         self._reason = Status.UNSURE
 
     def see(self, sight: Sight) -> bool:
-        """Count a look; returns whether that changed the truth, the status or why nobody looked."""
+        """Count a look; returns whether that changed what holds, or why nobody looked."""
         self._sights.append(sight)
         truths = [seen.verdict.truth for seen in self._sights]
         reasons = [_reason_of(seen.verdict) for seen in self._sights]
