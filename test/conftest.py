@@ -7,8 +7,8 @@ import pytest
 
 HERE = Path(__file__).parent
 # Real time passes in these: discovery, deadlines, ages, processes. On a machine that stands still
-# for a second now and then one of them fails that says nothing about the code, so each has a second
-# try, and the summary names those that took it. One that is named often is to be mended.
+# for a second now and then one of them fails that says nothing about the code, so each has a
+# second try, and the summary names those that took it. One that is named often is to be mended.
 REAL_TIME = (HERE / 'nodes', HERE / 'runtime', HERE / 'backends' / 'openai_api')
 
 

@@ -197,6 +197,9 @@ def test_of_a_crowd_the_leftmost_is_that_of_all():
         ('is there a red car?', 'yes', (30, 70, 190), ''),
         ('is there a red car?', 'no', (200, 20, 30), ''),
         ('is the car dirty?', 'yes', (30, 70, 190), 'yes'),
+        ('why does the car stop?', 'it is a red car', (30, 70, 190), ''),
+        ('why does the car stop?', 'it is a blue car', (30, 70, 190), 'it is a blue car'),
+        ('why does the car stop?', 'there is no red car', (30, 70, 190), 'there is no red car'),
     ],
 )
 def test_a_colour_that_is_told_must_be_one_of_the_pixels(question, says, colour, expected):
@@ -227,6 +230,21 @@ def test_sentences_to_choose_from_read_well():
         'a person is not wearing a helmet',
         'every person is wearing a helmet',
     )
+
+
+@pytest.mark.parametrize('question', ['is no dog asleep?', 'is a dog not asleep?'])
+def test_a_bare_yes_to_a_question_for_the_opposite_is_no_answer(question):
+    for says in ('yes', 'no'):
+        answer = ask([DOG, DOG, WEAK_RIGHT] * 3, question, Says(says))
+        assert answer.status is Status.UNSURE
+        assert answer.message.endswith('but to a question for the opposite that may mean either')
+        assert ask([DOG] * 6, question, Says(says), choices=('yes', 'no')).text == says
+
+
+def test_a_count_is_told_in_digits():
+    for says, expected in (('two', '2'), ('6', '6'), ('none', '0')):
+        answer = ask([DOG] * 6, 'how many dogs are asleep?', Says(says))
+        assert answer.text == expected, answer
 
 
 def test_nothing_but_an_answer_has_a_confidence():

@@ -12,16 +12,34 @@ from rclpy.utilities import remove_ros_args
 from patrol.leaves import publisher, reporter
 from patrol.tree import patrol
 from vlm_ros.client import VlmClient
+from vlm_ros.client.requests import checked_timeout
 
 PLACES = {'kitchen': (1.0, 0.0), 'hall': (4.0, 2.0)}
+
+
+def rounds(text: str) -> int:
+    """Read a number of rounds."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of rounds, 0 or more')
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a time."""
+    try:
+        return checked_timeout(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a number of seconds above 0, an hour at most'
+        ) from error
 
 
 def main(argv: list[str]) -> int:
     """Tick the tree."""
     parser = argparse.ArgumentParser(prog='patrol', description=__doc__)
-    parser.add_argument('--rounds', type=int, default=0, help='how many rounds; 0: until Ctrl-C')
-    parser.add_argument('--period', type=float, default=0.1, help='seconds between two ticks')
-    parser.add_argument('--timeout', type=float, default=10.0, help='seconds for each look')
+    parser.add_argument('--rounds', type=rounds, default=0, help='how many; 0: until Ctrl-C')
+    parser.add_argument('--period', type=seconds, default=0.1, help='seconds between two ticks')
+    parser.add_argument('--timeout', type=seconds, default=10.0, help='seconds for each look')
     options = parser.parse_args(remove_ros_args(argv)[1:])
     ended: list[int] = []
     with (

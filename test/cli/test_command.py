@@ -119,6 +119,18 @@ def test_missing_weights_are_named_with_the_mend(tmp_path):
     line = next(line for line in result.stdout.splitlines() if line.startswith('embedded'))
     assert 'missing' in line
     assert 'vlm-ros fetch embedded' in line
+    line = next(line for line in result.stdout.splitlines() if line.startswith('clipseg'))
+    assert '0 of 1 models' in line
+    assert line.endswith('no: vlm-ros models prefetch CIDAS/clipseg-rd64-refined')
+
+
+def test_a_backend_with_a_prefetched_model_is_ready(monkeypatch, capsys):
+    here = frozenset({'CIDAS/clipseg-rd64-refined'})
+    monkeypatch.setattr('vlm_ros.backends.hub.store.models_here', lambda: here)
+    assert main(['backends', '--json']) == 0
+    listed = {row['name']: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert (listed['clipseg']['prefetched'], listed['clipseg']['ready']) == (1, True)
+    assert (listed['owl']['prefetched'], listed['owl']['ready']) == (0, False)
 
 
 def test_the_real_process(tmp_path):
@@ -227,3 +239,25 @@ def test_quiet_and_short_work_show_no_bar():
 def test_every_verb_is_one_file():
     files = {path.stem for path in Path(cli.__file__).parent.glob('*.py')}
     assert set(VERBS) <= files
+
+
+@pytest.mark.parametrize(
+    ('closed', 'source', 'status', 'errors'),
+    [
+        ('>&-', 'sample:coffee', 0, 0),
+        ('2>&-', 'sample:coffee', 0, 0),
+        ('>&-', 'nowhere.jpg', 2, 1),
+        ('2>&-', 'nowhere.jpg', 2, 0),
+    ],
+)
+def test_a_stream_that_the_caller_closed_is_not_written_to(closed, source, status, errors):
+    args = ['detect', source, '--vocabulary', 'cup', '--backend', 'fake']
+    done = subprocess.run(
+        ['sh', '-c', f'exec "$@" {closed}', 'sh', *VLM_ROS, *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count('\n')) == (status, errors), done.stderr
+    assert bool(done.stdout) == (closed == '2>&-' and status == 0)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vlm_ros.grounding.comparison import compare
-from vlm_ros.grounding.evidence import tally
 from vlm_ros.grounding.sightings import Sighting
+from vlm_ros.grounding.tallies import tally
 from vlm_ros.language.clauses import Condition, Thing
 from vlm_ros.language.meaning import Comparison
 from vlm_ros.results import Detections

@@ -51,10 +51,19 @@ def test_whatever_is_asked_makes_a_question(text):
         ('any dog in the last 250 ms', 'any dog', 0.25),
         ('any dog over the last 3 days', 'any dog', 259200.0),
         ('during the previous twenty seconds , any dog', 'any dog', 20.0),
+        ('any dog in the last twenty-one seconds', 'any dog', 21.0),
+        ('any dog in the last forty five minutes', 'any dog', 2700.0),
     ],
 )
 def test_windows_are_taken_off(text, rest, window_s):
-    assert take_window(text) == (rest, window_s)
+    assert take_window(text) == (rest, window_s, False)
+
+
+def test_what_lasts_is_no_moment():
+    assert take_window('a dog for the last 5 seconds') == ('a dog', 5.0, True)
+    assert take_window('red throughout the past minute') == ('red', 60.0, True)
+    question = parse('has the light been red for the last 5 seconds?')
+    assert (question.kind, question.window_s) == (Kind.OPEN, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +80,7 @@ def test_windows_are_taken_off(text, rest, window_s):
     ],
 )
 def test_what_is_no_window_stays(text):
-    assert take_window(text) == (text, 0.0)
+    assert take_window(text) == (text, 0.0, False)
 
 
 @pytest.mark.parametrize(
@@ -236,3 +245,8 @@ def test_expressions_with_owners(text, heads):
 def test_long_questions_of_new_forms_end(unit):
     text = (unit * MAX_TEXT_CHARACTERS)[: MAX_TEXT_CHARACTERS - 9] + ' than it'
     assert isinstance(parse(text).kind, Kind)
+
+
+@pytest.mark.parametrize('text', ['dogs outnumber cats', 'do the dogs outnumber the cats?'])
+def test_a_comparison_that_is_not_read_is_open(text):
+    assert parse(text).kind is Kind.OPEN

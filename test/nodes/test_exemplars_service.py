@@ -26,6 +26,7 @@ from vlm_ros_interfaces.srv import (
     AddExemplar,
     AnswerQuestion,
     DetectObjects,
+    GroundPhrases,
     ListExemplars,
     RemoveExemplars,
     SetVocabulary,
@@ -66,6 +67,10 @@ class Calls:
     def detect(self, image, *names):
         request = DetectObjects.Request(vocabulary=names, image=image)
         return self.graph.call(DetectObjects, 'detect_objects', request)
+
+    def ground(self, image, text):
+        request = GroundPhrases.Request(text=text, image=image)
+        return self.graph.call(GroundPhrases, 'ground_phrases', request)
 
     def ask(self, image, question):
         request = AnswerQuestion.Request(question=question, image=image, require_evidence=True)
@@ -259,6 +264,8 @@ def test_a_thing_that_was_shown_is_found_asked_about_and_forgotten(graph, query)
     assert (found.status.code, names_of(found.detections)) == (ResultStatus.OK, ['zorp'])
     left, top, right, bottom = msg_to_detections(found.detections).xyxy[0]
     assert left < 310 < right and top < 142 < bottom
+    grounded = calls.ground(photograph(graph, 'coffee', mirrored), 'put the zorp away')
+    assert [each.phrase for each in grounded.groundings if len(each.detections)] == ['zorp']
     absent = calls.detect(photograph(graph, 'chelsea'), 'zorp')
     assert absent.status.code == ResultStatus.NOTHING_FOUND
     answer = calls.ask(photograph(graph, 'coffee', mirrored), 'Is there a zorp?')

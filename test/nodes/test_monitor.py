@@ -10,6 +10,7 @@ import numpy as np
 import picture_seer
 from picture_seer import BOTH, DOG, EMPTY, PERSON
 import pytest
+import rclpy
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from vlm_ros import backends, phrases
@@ -337,6 +338,28 @@ def test_bad_statements_are_refused_and_what_was_watched_goes_on(
     assert message in response.message and '\n' not in response.message
     watched.show(PERSON)
     wait_for(graph, states, TRUE, ResultStatus.OK)
+
+
+def test_a_statement_whose_topic_would_be_too_long_is_refused(graph, monkeypatch):
+    namespace, init = '/' + 'n' * 190, rclpy.init
+
+    def init_in_namespace(args=None, **how):
+        init(args=args and [*args, '-r', f'__ns:={namespace}'], **how)
+
+    monkeypatch.setattr(rclpy, 'init', init_in_namespace)
+    monkeypatch.setattr(backends, 'load', lambda *_, **__: FakeBackend())
+    graph.start(MonitorNode)
+
+    def watch(name):
+        request = SetStatements.Request(statements=[f'{name}: there is a dog'])
+        return graph.call(SetStatements, f'{namespace}/set_statements', request)
+
+    assert watch('short').success
+    refused = watch('b' * 50)
+    assert not refused.success
+    assert 'take a shorter name or namespace' in refused.message
+    topic = f'{namespace}/statements/short'
+    assert graph.collect(StatementState, topic, LATCHED) is not None, 'watched on'
 
 
 @pytest.mark.parametrize(

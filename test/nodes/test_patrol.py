@@ -160,6 +160,23 @@ def test_the_program_reports_and_ends_after_its_rounds(graph):
         assert errors.count(f'[guard]: {place}: nobody in view\n') == 2, errors
 
 
+@pytest.mark.parametrize(
+    ('option', 'value', 'reason'),
+    [
+        ('--rounds', '-1', "'-1' is not a number of rounds"),
+        ('--period', '0', "'0' is not a number of seconds above 0"),
+        ('--timeout', 'nan', "'nan' is not a number of seconds above 0"),
+    ],
+)
+def test_the_program_says_which_argument_is_wrong(capsys, monkeypatch, option, value, reason):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    from patrol.__main__ import main
+
+    with pytest.raises(SystemExit):
+        main(['patrol', option, value])
+    assert f'argument {option}: {reason}' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('script', ['ok', 'hang'])
 def test_ctrl_c_ends_the_program_cleanly(graph, script):
     of_the_fake(graph, f'script={script}')

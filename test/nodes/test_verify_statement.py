@@ -1,6 +1,7 @@
 """`verify_statement`: one image, a pair, several frames; what is refused and what goes wrong."""
 
 import gc
+import threading
 
 import numpy as np
 import picture_seer
@@ -10,6 +11,7 @@ import pytest
 from vlm_ros.nodes.conversions import image_to_msg
 from vlm_ros.nodes.image_feed import Frame
 from vlm_ros.nodes.query import QueryNode
+from vlm_ros.tasks import Ticket
 from vlm_ros_interfaces.msg import ResultStatus
 from vlm_ros_interfaces.srv import VerifyStatement
 
@@ -127,6 +129,20 @@ def test_each_frame_votes_once_and_the_deadline_is_kept(asked):
     assert (response.status.code, response.verdict) == (ResultStatus.TIMEOUT, UNKNOWN)
     assert '1 of 3 frames were looked at' in response.status.message
     assert query.call().verdict == TRUE
+
+
+def test_a_frame_that_grew_old_while_it_waited_has_no_vote(graph, asked):
+    query = asked()
+    goes_on = threading.Event()
+    query.show(PERSON)
+    graph.nodes[0].worker.submit(lambda: goes_on.wait(20.0), Ticket())
+    future = query.ask(frames=3, max_image_age_s=1.5, timeout_s=20.0)
+    graph.spin_for(2.0)
+    goes_on.set()
+    graph.spin_until(future.done, 'a response')
+    response = future.result()
+    assert (response.status.code, response.verdict) == (ResultStatus.STALE, UNKNOWN)
+    assert 'at most 1.5 s are allowed' in response.status.message
 
 
 def test_a_deactivated_node_lets_go_of_who_waits_for_frames(graph, asked):

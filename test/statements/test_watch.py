@@ -95,6 +95,18 @@ def test_what_is_lost_begins_anew():
     assert (watch.state.code, watch.state.since_ns) == ((Truth.TRUE, Status.OK), 9)
 
 
+def test_another_reason_why_nobody_looks_is_a_change():
+    watch = Watch(Rule())
+    last = Provenance(stamp_ns=3)
+    assert watch.lose(Status.FAILED, 'monitor is unconfigured', last)
+    assert watch.lose(Status.FAILED, 'the weights are missing', last)
+    assert not watch.lose(Status.FAILED, 'the weights are missing', last)
+    assert watch.lose(Status.UNSURE, 'no image was looked at yet', last)
+    assert watch.see(Sight(VERDICTS['U'], Provenance(stamp_ns=4))), 'now somebody looked'
+    assert watch.state.verdict.message == 'cannot tell'
+    assert not watch.see(Sight(VERDICTS['U'], Provenance(stamp_ns=5)))
+
+
 @given(st.sampled_from([Rule(), Rule(3, 5, 2), Rule(2, 3), Rule(5, 5, 1)]), st.text('TFUNX'))
 def test_a_state_is_consistent(rule, votes):
     watch = Watch(rule)

@@ -5,6 +5,7 @@ import ast
 from collections.abc import Sequence
 import contextlib
 import importlib
+import io
 import os
 from pathlib import Path
 import sys
@@ -30,6 +31,9 @@ exit status of detect, ground, classify, caption and ask:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `vlm-ros` with these arguments, or those of the process; return its exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    # Nobody listens where the caller closed a stream, as `>&-` does.
+    sys.stdout = sys.stdout or io.StringIO()
+    sys.stderr = sys.stderr or io.StringIO()
     # A file's name may hold what the terminal's encoding cannot say.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):

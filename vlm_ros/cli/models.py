@@ -1,7 +1,7 @@
 """Prefetch, verify, list and carry the weights of models, at settled commits."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,11 +183,10 @@ def _list(args: argparse.Namespace) -> int:
 
     from vlm_ros.backends.catalogue import CATALOGUE
     from vlm_ros.backends.hub.lock import read_lock
-    from vlm_ros.backends.hub.store import is_here
+    from vlm_ros.backends.hub.store import models_here
     from vlm_ros.cli.exits import Exit
 
-    lock = read_lock()
-    here = {model_id for model_id, locked in lock.items() if is_here(model_id, locked)}
+    lock, here = read_lock(), models_here()
     cards = _chosen(CATALOGUE, args.backend, args.task)
     if args.prefetched:
         cards = [card for card in cards if card.model_id in here]
@@ -229,7 +228,7 @@ def _chosen(
     ]
 
 
-def _row(card: 'ModelCard', here: set[str]) -> tuple[str, ...]:
+def _row(card: 'ModelCard', here: Set[str]) -> tuple[str, ...]:
     return (
         card.model_id,
         card.backend,
@@ -241,7 +240,7 @@ def _row(card: 'ModelCard', here: set[str]) -> tuple[str, ...]:
     )
 
 
-def _own_row(model_id: str, here: set[str]) -> tuple[str, ...]:
+def _own_row(model_id: str, here: Set[str]) -> tuple[str, ...]:
     return (model_id, '-', '-', '-', '-', '-', 'yes' if model_id in here else 'no')
 
 

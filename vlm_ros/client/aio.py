@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+import contextlib
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -34,18 +35,15 @@ class AsyncMethods:
     Args:
         send: Sends a request; for any thread.
         watch: Hears what a monitor says; for any thread.
-        finish: Ends a call that has had its time although no executor ended it.
     """
 
     def __init__(
         self,
         send: Callable[[Request[Any]], Call[Any]],
         watch: Callable[[str, Callable[[StatementState], None]], Watch],
-        finish: Callable[[Call[Any]], None],
     ) -> None:
         self._send = send
         self._watch = watch
-        self._finish = finish
 
     async def send(self, request: Request[T]) -> Outcome[T]:
         """Send a prepared request and wait for what it comes to."""
@@ -57,24 +55,29 @@ class AsyncMethods:
 
             request = replace(request, on_partial=in_the_loop)
         call = self._send(request)
-        overdue = loop.call_later(call.overdue_s, self._finish, call)
+        overdue = loop.call_later(call.overdue_s, call.done)
         try:
             return await asyncio.wrap_future(call.future)
         finally:
             overdue.cancel()
 
     async def watch(self, name: str) -> AsyncIterator[StatementState]:
-        """Yield what holds of a statement that a monitor watches, and each change of it."""
-        loop = asyncio.get_running_loop()
-        states: asyncio.Queue[StatementState] = asyncio.Queue()
+        """Yield what holds of a statement that a monitor watches, and each change of it.
 
-        def in_the_loop(state: StatementState) -> None:
-            loop.call_soon_threadsafe(states.put_nowait, state)
+        It ends when the client is closed.
+        """
+        loop = asyncio.get_running_loop()
+        states: asyncio.Queue[StatementState | None] = asyncio.Queue()
+
+        def in_the_loop(state: StatementState | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody listens
+                loop.call_soon_threadsafe(states.put_nowait, state)
 
         watch = self._watch(name, in_the_loop)
+        watch.on_close = lambda: in_the_loop(None)
         try:
-            while True:
-                yield await states.get()
+            while (state := await states.get()) is not None:
+                yield state
         finally:
             watch.close()
 

@@ -11,12 +11,17 @@ from vlm_ros.results import Status
 
 T = TypeVar('T')
 _GRACE_S = 1.0
+_NOT_RUN = (
+    "the executor of the client's node does not run: spin the node on another thread, or give the "
+    'client none'
+)
 
 
 class Call(Generic[T]):
     """A request that is on its way; for any thread.
 
-    It always ends, after its time at the latest, and with an outcome.
+    It always ends, with an outcome: after its time at the latest where an executor runs the
+    client's node, and a second later where none does, once it is asked whether it is done.
 
     Attributes:
         future: Gets the outcome; cancelling it cancels the request.
@@ -36,11 +41,13 @@ class Call(Generic[T]):
 
     @property
     def overdue_s(self) -> float:
-        """Seconds until it must have ended, were there an executor to end it."""
-        return self.remaining_s + _GRACE_S
+        """Seconds until it must have ended, were there an executor to end it; 0 at least."""
+        return max(0.0, self.deadline_s + _GRACE_S - time.monotonic())
 
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Whether it has ended; ends it where it is overdue."""
+        if not self.future.done() and not self.overdue_s:
+            self.end(Outcome(None, Status.FAILED, _NOT_RUN))
         return self.future.done()
 
     def outcome(self) -> Outcome[T]:
@@ -51,7 +58,7 @@ class Call(Generic[T]):
         """
         if self.future.cancelled():
             return _cancelled()
-        if not self.future.done():
+        if not self.done():
             raise InvalidStateError('the request has not ended; ask `done` first')
         return self.future.result()
 

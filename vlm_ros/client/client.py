@@ -3,7 +3,7 @@
 from collections.abc import Callable
 import concurrent.futures
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 import weakref
 
 from rclpy.node import Node
@@ -15,12 +15,10 @@ from vlm_ros.client.dispatch import Dispatcher
 from vlm_ros.client.methods import named_like
 from vlm_ros.client.outcomes import Outcome, StatementState
 from vlm_ros.client.own_node import OwnNode
-from vlm_ros.client.requests import checked_timeout, Request
-from vlm_ros.client.responses import failed
+from vlm_ros.client.requests import check_name, checked_timeout, Request
 from vlm_ros.client.threads import is_run_by
 from vlm_ros.client.watching import Watch
 from vlm_ros.errors import InputError
-from vlm_ros.results import Status
 
 P = ParamSpec('P')
 T = TypeVar('T')
@@ -67,18 +65,20 @@ class VlmClient:
             included.
 
     Raises:
-        InputError: `timeout_s` cannot be used.
+        InputError: `namespace` or `timeout_s` cannot be used.
     """
 
     def __init__(
         self, node: Node | None = None, *, namespace: str = '', timeout_s: float = TIMEOUT_S
     ) -> None:
         self._timeout_s = checked_timeout(timeout_s)
+        if namespace.strip('/'):
+            check_name('namespace', namespace.rstrip('/'))
         self._own = OwnNode() if node is None else None
         self.node: Node = self._own.node if self._own else node
         self._dispatcher = Dispatcher(self.node, namespace)
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
-        self.aio = AsyncMethods(self.send, self.watch, _end_overdue)
+        self.aio = AsyncMethods(self.send, self.watch)
         # A thread that still runs rclpy when the interpreter ends can crash it.
         self._at_exit = weakref.finalize(self, self._own.close) if self._own else None
 
@@ -119,7 +119,6 @@ class VlmClient:
         except BaseException:
             call.cancel()
             raise
-        _end_overdue(call)
         return call.outcome()
 
     def check_thread(self) -> None:
@@ -145,10 +144,11 @@ class VlmClient:
             Has a method `close`; keep it as long as changes are wanted.
 
         Raises:
-            InputError: The name cannot be one.
+            InputError: The name cannot be one, or the client is closed.
         """
-        if not name.isidentifier():
-            raise InputError(f'the name {name!r} cannot be part of a topic')
+        check_name('statement', name)
+        if self._dispatcher.is_closed:
+            raise InputError('the client is closed')
         topic = self._dispatcher.name_of(f'statements/{name}')
         watch = Watch(self.node, topic, callback, self._dispatcher.group)
         self._watches.add(watch)
@@ -166,13 +166,3 @@ class VlmClient:
     remove_exemplars = _blocking(requests.remove_exemplars)
     list_exemplars = _blocking(requests.list_exemplars)
     search_memory = _blocking(requests.search_memory)
-
-
-def _end_overdue(call: Call[Any]) -> None:
-    call.end(
-        failed(
-            Status.FAILED,
-            "the executor of the client's node does not run: spin the node on another thread, or "
-            'give the client none',
-        )
-    )

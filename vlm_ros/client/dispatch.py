@@ -45,6 +45,7 @@ class Exchange:
         self.address = request.address
         self._request = request
         self._sent: Transmission | None = None
+        self._is_over = False
         self._sent_s = 0.0
         self._may_be_lost = False
 
@@ -54,7 +55,7 @@ class Exchange:
         if not call.done() and not call.remaining_s:
             call.end(self._late(endpoint))
         if call.done():
-            if self._sent is not None:
+            if self._sent is not None and not self._is_over:
                 self._sent.withdraw()
             return False
         if self._sent is None:
@@ -78,11 +79,15 @@ class Exchange:
             self._sent = endpoint.send(message, self._answered, self._refused)
 
     def _answered(self, response: Any) -> None:
-        self._sent = None  # nothing to withdraw
-        self.call.end(self._request.read(response))
+        self._is_over = True  # nothing to withdraw
+        try:
+            outcome = self._request.read(response)
+        except Exception as error:  # noqa: BLE001 - it must not end the caller's executor
+            outcome = failed(*conversions.error_to_status(error))
+        self.call.end(outcome)
 
     def _refused(self, reason: str) -> None:
-        self._sent = None
+        self._is_over = True
         self.call.end(failed(Status.FAILED, reason))
 
     def _partial(self, feedback: Any, log: Callable[[str], None]) -> None:
@@ -130,7 +135,7 @@ class Dispatcher:
             callback_group=self.group,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
-        self._is_closed = False
+        self.is_closed = False
 
     def name_of(self, name: str) -> str:
         """Return the name of a service or topic in the namespace."""
@@ -139,13 +144,13 @@ class Dispatcher:
     def post(self, request: Request[T], timeout_s: float) -> Call[T]:
         """Send a request; for any thread."""
         call: Call[T] = Call(timeout_s + REPLY_S)
-        if self._is_closed:
+        if not self.is_closed:
+            self._idle.clear()
+            self._left.append(Exchange(call, request))
+            call.add_done_callback(lambda _: self._wake())
+            self._wake()
+        if self.is_closed:  # or meanwhile, when nobody looks at what is left here any more
             call.end(failed(Status.FAILED, 'the client is closed'))
-            return call
-        self._idle.clear()
-        self._left.append(Exchange(call, request))
-        call.add_done_callback(lambda _: self._wake())
-        self._wake()
         return call
 
     def close(self, *, wait: bool) -> None:
@@ -154,9 +159,9 @@ class Dispatcher:
         Args:
             wait: Whether another thread runs the executor and sends the cancels.
         """
-        if self._is_closed:
+        if self.is_closed:
             return
-        self._is_closed = True
+        self.is_closed = True
         for exchange in (*self._left, *self._open):
             exchange.call.cancel()
         is_sent = wait and self._idle.wait(_CLOSING_S)
@@ -187,6 +192,8 @@ class Dispatcher:
                     self._idle.set()
 
     def _advance(self, exchange: Exchange) -> bool:
+        if self.is_closed:
+            exchange.call.cancel()
         try:
             return exchange.advance(self._endpoint(exchange.address), self._log)
         except Exception as error:  # noqa: BLE001 - one request must not end the caller's executor

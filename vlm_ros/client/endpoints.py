@@ -179,7 +179,7 @@ class _Goal(Transmission):
         self._goal = goal
         self._answered = answered
         self._refused = refused
-        self._on_feedback = on_feedback and (lambda msg: on_feedback(msg.feedback))
+        self._on_feedback = on_feedback
         self._goal_id = UUID(uuid=list(uuid.uuid4().bytes))
         self._handle: Any = None
         self._is_repeated = self._is_withdrawn = False
@@ -194,12 +194,22 @@ class _Goal(Transmission):
 
     def withdraw(self) -> None:
         self._is_withdrawn = True
+        self._forget()
         if self._handle is not None:
             self._handle.cancel_goal_async()
 
+    def _forget(self) -> None:
+        # rclpy keeps what a server refused or never ended; that must not keep its image too.
+        self._goal = self._on_feedback = None
+        self._answered = self._refused = _ignore
+
     def _send(self) -> None:
-        future = self._client.send_goal_async(self._goal, self._on_feedback, self._goal_id)
+        future = self._client.send_goal_async(self._goal, self._fed_back, self._goal_id)
         future.add_done_callback(lambda done: self._on_response(done.result()))
+
+    def _fed_back(self, msg: Any) -> None:
+        if (told := self._on_feedback) is not None:
+            told(msg.feedback)
 
     def _on_response(self, handle: Any) -> None:
         if self._handle is not None:
@@ -207,6 +217,7 @@ class _Goal(Transmission):
         # What is sent a second time is refused where the first arrived.
         if not handle.accepted and not self._is_repeated:
             self._refused('the server refused the goal')
+            self._forget()
             return
         self._handle = handle
         if self._is_withdrawn:
@@ -223,6 +234,10 @@ class _Goal(Transmission):
             self._refused('the server does not know the goal any more')
         else:
             self._answered(response.result)
+
+
+def _ignore(_: Any) -> None:
+    pass
 
 
 def connect(node: Node, address: Address, name: str, group: CallbackGroup) -> Endpoint:

@@ -11,7 +11,7 @@ def is_run_by(executor: Any) -> bool:
     every callback that it calls on that thread. A MultiThreadedExecutor calls callbacks on other
     threads than its own, where waiting is all right.
     """
-    frame = inspect.currentframe()
+    frame = None if executor is None else inspect.currentframe()
     while frame is not None:
         if 'spin' in frame.f_code.co_name and frame.f_locals.get('self') is executor:
             return True

@@ -34,6 +34,7 @@ class Watch:
     ) -> None:
         self._node = node
         self._callback = callback
+        self.on_close: Callable[[], None] | None = None
         self._is_closed = False
         self._subscription = node.create_subscription(
             StatementStateMsg, topic, self._on_state, _LATCHED, callback_group=group
@@ -43,6 +44,8 @@ class Watch:
         """Hear no more."""
         if not self._is_closed:
             self._is_closed = True
+            if self.on_close is not None:
+                self.on_close()
             self._node.destroy_subscription(self._subscription)
 
     def _on_state(self, msg: StatementStateMsg) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+import itertools
 import re
 
 from vlm_ros import lexicon
@@ -46,6 +46,7 @@ _BOUNDS = (
     (r'(?:less than|fewer than|under|below) #', None, -1),
 )
 """The words around a number, and what they add to it for the least and for the most."""
+_JOINTS = lexicon.PREPOSITIONS | {'and', ',', 'but'}
 _BOUND_WORDS = frozenset(
     'at least most no less fewer more than over above up to under below or exactly only just'
     ' between from'.split()
@@ -100,7 +101,9 @@ def _counted(words: Sequence[str]) -> tuple[str, list[int]]:
     """Put `#` for each number of a text, and return the numbers."""
     written: list[str] = []
     numbers: list[int] = []
-    for counts, row in groupby(words, lambda word: lexicon.number_value(word) is not None):
+    for counts, row in itertools.groupby(
+        words, lambda word: lexicon.number_value(word) is not None
+    ):
         run = list(row)
         number = lexicon.number_of(run) if counts else None
         numbers += [number] if number is not None else []
@@ -163,7 +166,11 @@ def _same_things(choice: str, text: str) -> bool:
 
 
 def _counted_things(text: str) -> frozenset[str]:
-    return frozenset(word for word in _words(text) - _BOUND_WORDS if not word.isdecimal())
+    """Return the words that a number is said of: `dog` in `two dogs and a cat`."""
+    after = _counted(plain_text(text).split())[0].partition('#')[2] or text
+    counted = itertools.takewhile(lambda word: word not in _JOINTS, plain_text(after).split())
+    things = _words(' '.join(counted)) - _BOUND_WORDS
+    return frozenset(word for word in things if not word.isdecimal())
 
 
 def claimed_names(text: str, known: Sequence[str]) -> tuple[str, ...]:

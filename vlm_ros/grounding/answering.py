@@ -4,15 +4,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vlm_ros.grounding import evidence
+from vlm_ros.grounding import evidence, reasons
 from vlm_ros.grounding.agreement import yes_no_of
 from vlm_ros.grounding.asking import Guard, unsure
 from vlm_ros.grounding.case import Case
 from vlm_ros.grounding.comparison import compare
-from vlm_ros.grounding.evidence import amount, Finding, joined
+from vlm_ros.grounding.evidence import Finding
 from vlm_ros.grounding.inventory import list_things
+from vlm_ros.grounding.reasons import amount
 from vlm_ros.grounding.sentences import alternatives, tell
 from vlm_ros.grounding.sightings import Presence
+from vlm_ros.grounding.tallies import joined
 from vlm_ros.inflection import join_names, with_article
 from vlm_ros.language.clauses import Thing
 from vlm_ros.language.meaning import Kind
@@ -74,7 +76,7 @@ def _answer_existence(case: Case) -> Answer:
     shown = joined([finding.evidence, case.references()])
     if finding.truth is None:
         unseen = case.unrecognized
-        reason = evidence.cannot_recognize(unseen) if unseen else finding.reason
+        reason = reasons.cannot_recognize(unseen) if unseen else finding.reason
         return case.ask(reason, shown, choices=alternatives(case.question) or ())
     return say_truth(case, finding.truth, finding.confidence, shown)
 
@@ -104,7 +106,7 @@ def _find_anything(case: Case, thing: Thing) -> Finding:
         reason = around.reason
         if len(around.sure):
             things = list_things(around.sure)
-            reason = f'there {evidence.are(len(around.sure))} {things}, and there may be more'
+            reason = f'cannot tell: there may be more than {things}'
         return Finding(None, 0.0, joined([around.sure, around.possible]), reason)
     if len(around.failing) and (thing.low, thing.high, thing.plural) == (1, None, True):
         return Finding(False, float(around.failing.scores.max()), around.failing)
@@ -112,7 +114,7 @@ def _find_anything(case: Case, thing: Thing) -> Finding:
         return Finding(bool(len(around.sure)), float(seen.scores.max()), seen)
     reason = around.reason
     if len(seen):
-        reason = f'there {evidence.are(len(seen))} {list_things(seen)} in view, and there may be'
+        reason = f'there {reasons.are(len(seen))} {list_things(seen)} in view, and there may be'
         reason += ' more' if thing.plural else ' more; it is not clear which is meant'
     return Finding(None, 0.0, seen, reason)
 
@@ -129,7 +131,7 @@ def _answer_choice(case: Case) -> Answer:
         return case.not_in_view([thing.name for thing in things], found)
     names = [with_article(thing.described) for thing in things]
     if case.unrecognized:
-        return case.ask(evidence.cannot_recognize(case.unrecognized), found, choices=names)
+        return case.ask(reasons.cannot_recognize(case.unrecognized), found, choices=names)
     one = len(present) == 1 and len(absent) == len(things) - 1
     if not one or not case.question.condition.empty:
         return case.ask(
@@ -190,7 +192,7 @@ def _say_values(
     several = case.question.things[0].plural or len(case.question.things) > 1
     if len(texts) > 1 and not several:
         counts = Counter(text for text, _ in known)
-        each = join_names([f'{evidence.number_word(n)} {text}' for text, n in counts.items()])
+        each = join_names([f'{reasons.number_word(n)} {text}' for text, n in counts.items()])
         are = f'there are {amount(len(boxes), boxes.labels[0])} in view, {each}'
         return unsure(f'{are}; it is not clear which is meant', boxes)
     confidence = min([*(sure for _, sure in known), float(boxes.scores.min())])
@@ -236,9 +238,9 @@ def _answer_count(case: Case) -> Answer:
         # Weak boxes beside sure ones only lower the confidence; alone they leave it open.
         if not counted.known or len(counted.undecided) or (len(counted.weak) and not counted.low):
             shown = joined([shown, counted.undecided, case.references()])
-            reason = evidence.cannot_recognize([thing.name])
+            reason = reasons.cannot_recognize([thing.name])
             if counted.known:
-                reason = evidence.why_open(thing, case.question.condition, counted)
+                reason = reasons.why_open(thing, case.question.condition, counted)
             return case.ask(reason, shown, tallies)
     texts = [amount(c.low, t.name) for t, c in zip(case.question.things, tallies, strict=True)]
     text = str(tallies[0].low) if len(tallies) == 1 else join_names(texts)
@@ -253,7 +255,7 @@ def _answer_location(case: Case) -> Answer:
     places = {name: _places(case, boxes) for name, boxes in found.items()}
     for thing in things:
         if not thing.plain or not len(found[thing.name]):
-            reason = evidence.cannot_describe(thing, len(found[thing.name]))
+            reason = reasons.cannot_describe(thing, len(found[thing.name]))
             return case.ask(f'{reason}; {places[thing.name]}'.rstrip('; '), shown)
     texts = [f'the {name} {place}' for name, place in places.items()]
     text = next(iter(places.values())) if len(places) == 1 else join_names(texts)
@@ -264,7 +266,7 @@ def _places(case: Case, found: Detections) -> str:
     counts = Counter(place_of(box, case.observer.resolution_wh).text for box in found.xyxy)
     if len(found) < 2:
         return next(iter(counts), '')
-    return join_names([f'{evidence.number_word(n)} {place}' for place, n in counts.items()])
+    return join_names([f'{reasons.number_word(n)} {place}' for place, n in counts.items()])
 
 
 def _answer_inventory(case: Case) -> Answer:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import enum
 
-from vlm_ros.grounding.agreement import matching_choice, yes_no_of
+from vlm_ros.grounding.agreement import matching_choice, number_of, yes_no_of
 from vlm_ros.grounding.claims import check_claims
-from vlm_ros.grounding.evidence import joined, Tally
 from vlm_ros.grounding.sightings import Observer
 from vlm_ros.grounding.silent import Silent
+from vlm_ros.grounding.tallies import joined, Tally
 from vlm_ros.inflection import with_article
-from vlm_ros.language.meaning import Question
+from vlm_ros.language.meaning import Kind, Question
 from vlm_ros.results import Answer, Detections, Status
 from vlm_ros.tasks import QuestionAnswerer
 
@@ -143,6 +143,9 @@ class Asker:
             return matching_choice(text, self.choices)
         if self.question.yes_no and (said := yes_no_of(text)) is not None:
             return YES_NO[0] if said else YES_NO[1]
+        if self.question.kind is Kind.COUNT and len(text.split()) == 1:
+            number = number_of(text) if len(self.question.things) == 1 else None
+            return text if number is None else str(number)
         return text
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from vlm_ros.grounding import evidence
+from vlm_ros.grounding import reasons, tallies
 from vlm_ros.grounding.agreement import matching_choice, yes_no_of
 from vlm_ros.grounding.asking import Asker, Guard, no_choice, unsure
 from vlm_ros.grounding.attributes import Judge, Opinion
 from vlm_ros.grounding.colour_claims import colours_in, object_to
-from vlm_ros.grounding.evidence import joined, Tally
 from vlm_ros.grounding.inventory import Around, look_around
 from vlm_ros.grounding.sightings import Observer, Presence, Sighting
+from vlm_ros.grounding.tallies import joined, Tally
 from vlm_ros.inflection import join_names, with_article
 from vlm_ros.language.clauses import Thing
 from vlm_ros.language.meaning import Kind, Question
@@ -151,7 +151,7 @@ class Case:
             self._surely_there = min([1.0, *(sure for _, sure in told.values())])
         unseen = [name for name in doubtful if not self.sightings[name].recognized]
         if unseen:
-            return unsure(evidence.cannot_recognize(unseen), found)
+            return unsure(reasons.cannot_recognize(unseen), found)
         if doubtful:
             maybe = join_names([with_article(name) for name in doubtful], 'or')
             return unsure(f'cannot tell: there may be {maybe} in view', found)
@@ -166,7 +166,7 @@ class Case:
 
     def tally(self, thing: Thing) -> Tally:
         """Sort the boxes of a thing by whether the question's condition holds for them."""
-        return evidence.tally(
+        return tallies.tally(
             thing,
             self.question.condition,
             self.sightings,
@@ -218,6 +218,9 @@ class Case:
         if answer.status is not Status.OK:
             return answer
         objection = self._pixels_against(answer.text)
+        opposite = self.question.kind is Kind.EXISTENCE and self.question.negated
+        if opposite and not self.choices and yes_no_of(answer.text) is not None:
+            objection = 'to a question for the opposite that may mean either'
         if objection:
             message = f'the answer was {answer.text!r}, but {objection}'
             return unsure(message, answer.evidence)

@@ -11,8 +11,10 @@ import re
 from vlm_ros import lexicon
 from vlm_ros.grounding import evidence
 from vlm_ros.grounding.agreement import claimed_names, number_of
-from vlm_ros.grounding.evidence import amount, joined, Tally, tally
+from vlm_ros.grounding.colour_claims import colours_in, object_to
+from vlm_ros.grounding.reasons import amount
 from vlm_ros.grounding.sightings import Observer, Presence
+from vlm_ros.grounding.tallies import joined, Tally, tally
 from vlm_ros.inflection import join_names
 from vlm_ros.language.clauses import Condition, read_condition, Thing
 from vlm_ros.language.meaning import Kind, Question
@@ -69,7 +71,8 @@ def check_claims(
     spoken_of = [
         thing.name for claim in claims for thing in (claim.thing, *claim.condition.references)
     ]
-    sightings = observer.look((*names, *spoken_of))
+    coloured = _coloured(text)
+    sightings = observer.look((*names, *spoken_of, *coloured))
     absent = [name for name in names if sightings[name].presence is Presence.ABSENT]
     if absent:
         return Check(f'there is {join_names([f"no {name}" for name in absent])} in view')
@@ -82,8 +85,23 @@ def check_claims(
         finding = evidence.exists(claim.thing, claim.condition, counted)
         if finding.truth is False:
             return Check(_contradiction(claim, counted), finding.evidence)
+    for name, words in coloured.items():
+        found = sightings[name].found
+        if name not in observer.seen_earlier:  # else its box is in the pixels of another frame
+            objection = object_to(observer.image, found, words)
+            if objection:
+                return Check(objection, found)
     claimed = (*names, *(claim.thing.name for claim in claims))
     return Check('', joined([sightings[name].found for name in claimed]))
+
+
+def _coloured(text: str) -> dict[str, tuple[str, ...]]:
+    """Return the colours that an answer says things have, by their names."""
+    phrases = noun_phrases(text)[:MAX_CLAIMS]
+    if any(phrase.determiner == 'no' for phrase in phrases):
+        return {}
+    said = {phrase.head: colours_in(' '.join(phrase.attributes)) for phrase in phrases}
+    return {name: words for name, words in said.items() if words and name not in _NO_CLAIMS}
 
 
 def _contradiction(claim: _Claim, counted: Tally) -> str:

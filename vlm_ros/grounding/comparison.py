@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlm_ros.boxes import FloatArray
-from vlm_ros.grounding.evidence import cannot_recognize, count_confidence, joined, Tally
+from vlm_ros.grounding.evidence import count_confidence
+from vlm_ros.grounding.reasons import cannot_recognize
+from vlm_ros.grounding.tallies import joined, Tally
 from vlm_ros.inflection import count_phrase, plural
 from vlm_ros.language.meaning import Comparison
 from vlm_ros.results import Detections

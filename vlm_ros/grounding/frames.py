@@ -98,29 +98,27 @@ def _count(
     observers: Sequence[Observer], make_case: MakeCase, answerer: QuestionAnswerer | None
 ) -> Answer | None:
     """Say the greatest number at once; None where no frame tells, or it is no choice."""
-    told: list[tuple[int, Answer, float]] = []
-    asked = 0
+    told: dict[int, tuple[Answer, float]] = {}
     choices: tuple[str, ...] = ()
-    for number, observer in reversed(list(enumerate(observers, 1))):
+    for number, observer in enumerate(observers, 1):
         case = make_case(observer, None)
         choices, case.choices = case.choices, ()
-        said = answer(case)
-        if said.status is Status.UNSURE and answerer is not None and asked < MAX_ASKED_FRAMES:
-            asked += 1
-            case = make_case(observer, answerer)
-            case.choices = ()
-            said = answer(case)
-        told.append((number, said, _most(case) if said.status is Status.UNSURE else 0.0))
+        told[number] = _counted(case)
+    open_ = [number for number in reversed(told) if told[number][0].status is Status.UNSURE]
+    for number in open_[:MAX_ASKED_FRAMES] if answerer is not None else ():
+        case = make_case(observers[number - 1], answerer)
+        case.choices = ()
+        told[number] = _counted(case)
     counted = [
         (count, number, each)
-        for number, each, _ in told
+        for number, (each, _) in told.items()
         if each.status is Status.OK and (count := number_of(each.text)) is not None
     ]
     if not counted:
-        gone = all(each.status in NOT_THERE for _, each, _ in told)
-        return told[0][1] if gone else None
+        gone = all(each.status in NOT_THERE for each, _ in told.values())
+        return told[len(observers)][0] if gone else None
     count, number, best = max(counted, key=lambda each: each[:2])
-    more = [str(number) for number, _, most in reversed(told) if most > count]
+    more = [str(number) for number, (_, most) in told.items() if most > count]
     if more:
         least = f'at least {count}, as in frame {number} of {len(observers)}'
         return unsure(f'{least}; there may be more in frame {", ".join(more)}', best.evidence)
@@ -131,9 +129,13 @@ def _count(
     return _noted(replace(best, text=text), note) if text else None
 
 
-def _most(case: Case) -> float:
-    """Return the greatest number that boxes leave open."""
-    return max((case.tally(thing).high for thing in case.question.things), default=0.0)
+def _counted(case: Case) -> tuple[Answer, float]:
+    """Count in one frame; where that is left open, say how many there may be."""
+    told = answer(case)
+    if told.status is not Status.UNSURE:
+        return told, 0.0
+    named = [thing for thing in case.question.things if not thing.generic]
+    return told, max((case.tally(thing).high for thing in named), default=float('inf'))
 
 
 def _alike(observers: Sequence[Observer], make_case: MakeCase) -> Answer | None:

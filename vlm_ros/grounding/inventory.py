@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vlm_ros import boxes
-from vlm_ros.grounding.evidence import amount, fulfils, joined, Judged, Sightings
+from vlm_ros.grounding.reasons import amount
 from vlm_ros.grounding.sightings import Observer
+from vlm_ros.grounding.tallies import fulfils, joined, Judged, Sightings
 from vlm_ros.inflection import join_names
 from vlm_ros.language.clauses import Condition
 from vlm_ros.phrases import Vocabulary

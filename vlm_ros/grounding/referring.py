@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from vlm_ros import boxes, lexicon, spatial
-from vlm_ros.grounding import evidence
+from vlm_ros.grounding import reasons, tallies
 from vlm_ros.grounding.attributes import Judge, Opinion, UNDECIDED
-from vlm_ros.grounding.evidence import joined
 from vlm_ros.grounding.fits import Fits, judged, linked, ranked
 from vlm_ros.grounding.inventory import EVERYDAY, list_things, SAME_OBJECT_IOU
 from vlm_ros.grounding.sightings import Observer, Presence, Sighting
+from vlm_ros.grounding.tallies import joined
 from vlm_ros.inflection import count_phrase, join_names, plural, with_article
 from vlm_ros.language.expression_forms import read_expression
 from vlm_ros.language.expressions import Clause, Expression, Link
@@ -85,7 +85,7 @@ class _Resolver:
         observer: Observer,
         judge: Judge,
         vocabulary: Vocabulary,
-        sightings: evidence.Sightings,
+        sightings: tallies.Sightings,
     ) -> None:
         self._observer = observer
         self._judge = judge
@@ -170,7 +170,7 @@ class _Resolver:
 
     def _failure(self, thing: Thing, sighting: Sighting) -> Reference | None:
         if sighting.presence is Presence.UNRECOGNIZED:
-            return _unsure(evidence.cannot_recognize([thing.name]))
+            return _unsure(reasons.cannot_recognize([thing.name]))
         if sighting.presence is Presence.ABSENT:
             return self._missing(thing.name, Detections())
         return None

@@ -7,7 +7,8 @@ whichever way it was asked.
 from collections.abc import Sequence
 
 from vlm_ros import lexicon
-from vlm_ros.grounding.evidence import amount, number_word, Tally
+from vlm_ros.grounding.reasons import amount, number_word
+from vlm_ros.grounding.tallies import Tally
 from vlm_ros.inflection import count_phrase, join_names, plural, with_article
 from vlm_ros.language.clauses import Condition, Thing
 from vlm_ros.language.meaning import Question
@@ -44,6 +45,11 @@ def alternatives(question: Question) -> tuple[str, str] | None:
             f'there is no {things[0].described}',
             f'there is {with_article(things[0].described)}',
         )
+    if len(things) == 1 and things[0].high == 0 and not condition.negated:
+        predicate = _predicate(condition, False, True)
+        if not things[0].generic and not things[0].presupposed:
+            name = things[0].described
+            return f'no {name} {predicate}', f'{with_article(name)} {predicate}'
     denied = condition.negated and not any(t.generic or t.high == 0 for t in things)
     if not denied:
         return None

@@ -8,8 +8,9 @@ from vlm_ros.grounding import pairs
 from vlm_ros.grounding.answering import answer
 from vlm_ros.grounding.case import Case
 from vlm_ros.grounding.comparison import compare
-from vlm_ros.grounding.evidence import count_confidence, Finding, joined, Tally
+from vlm_ros.grounding.evidence import count_confidence, Finding
 from vlm_ros.grounding.pairs import LEFT, More, Of, parse_pair, Part, RIGHT
+from vlm_ros.grounding.tallies import joined, Tally
 from vlm_ros.inflection import with_article
 from vlm_ros.language.meaning import Comparison, Kind, Question
 from vlm_ros.language.questions import parse

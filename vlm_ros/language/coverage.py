@@ -24,13 +24,17 @@ _BEYOND = re.compile(
     r'|impossible|untrue|false|wrong|doubtful|maybe|perhaps|possibly|probably|presumably'
     r'|allegedly|supposedly|sometimes|usually|normally|rarely|seldom|hardly|barely|scarcely'
     r'|nearly|almost|approximately|roughly|around \d+|thrice|nowhere|elsewhere|everywhere'
-    r'|one another|the other|(?<!^what )(?<!^who )else|exclusively|solely|merely|minus)\b'
+    r'|(?:last|past|previous) (?:\S+ ){0,3}?(?:seconds?|minutes?|hours?|days?|weeks?|ms)'
+    r'|(?:lack|absence|shortage|proof|hints?|(?<!any )(?:signs?|traces?|evidence)) of'
+    r'|outnumbers?|exceeds?|one another|the other|(?<!^what )(?<!^who )else|exclusively|solely'
+    r'|merely|minus)\b'
 )
 _CLAUSE = re.compile(
     r'(?:,|\b(?:and|but|or|so)) (?:then )?(?:is|are|was|were|does|do|did|has|have|can|there|what'
     r'|where|who|how|why|tell|say|show|find|count|he|she|they|i|we|you|its?|not)\b'
 )
 _DETERMINER = rf'(?:{"|".join(sorted(lexicon.DETERMINERS))}|\d+)'
+_DETERMINED = re.compile(rf'{_DETERMINER} ')
 _ALTERNATIVE = re.compile(rf'\bor {_DETERMINER}\b')
 _ADDITION = re.compile(rf'(?:,|\b(?:and|plus)) {_DETERMINER}\b')
 _STATEMENT = re.compile(
@@ -69,8 +73,14 @@ def overlooks(text: str, question: Question) -> bool:
 
 
 def _goes_on(question: Question) -> bool:
-    """Tell whether a condition that boxes cannot show says something of other things."""
+    """Tell whether a condition that boxes cannot show says more than one thing, or of others."""
     unchecked = question.condition.unchecked
+    if unchecked.split(' ', 1)[0] in lexicon.PRONOUNS:
+        return True  # `Rosie is there a dog` says nothing of Rosie
+    if _DETERMINED.match(unchecked) and not all(thing.presupposed for thing in question.things):
+        return True  # `a dog is an animal`
+    if question.condition.negated and not lexicon.AUXILIARIES.isdisjoint(unchecked.split()[1:]):
+        return True  # `the box that is not red has been opened` says which box it is
     # `no dog on the left and a cat on the right` is not true where there is no dog alone.
     limited = any(thing.high is not None for thing in question.things)
     patterns = (_ALTERNATIVE, _STATEMENT, *((_ADDITION,) if limited else ()))
@@ -96,11 +106,13 @@ def _lacks_negation(text: str, question: Question) -> bool:
 
 def _lacks_number(text: str, question: Question) -> bool:
     words = question.condition.unchecked.split()
-    known = {limit for thing in _things(question) for limit in (thing.low, thing.high)}
+    limits = {(thing.low, thing.high) for thing in _things(question)}
+    known = {limit for pair in limits - {(1, None)} for limit in pair}
+    known |= {0} if (1, None) in limits else set()  # `more than zero`
     return any(
         number is None or known.isdisjoint((number - 1, number, number + 1))
         for row in _numbers(text)
-        if not set(row) <= {'one', *words}
+        if not set(row) <= {'one', '1', *words}
         for number in [lexicon.number_of(row)]
     )
 
@@ -116,7 +128,7 @@ def _limits_in_vain(question: Question) -> bool:
     if question.kind is Kind.EXISTENCE:
         return False
     limits = {(thing.low, thing.high) for thing in question.things} - {(1, None)}
-    return any(question.kind is Kind.CHOICE or not 0 < low == high for low, high in limits)
+    return any(question.kind is Kind.CHOICE or not low for low, _ in limits)
 
 
 def _lacks_all(text: str, question: Question) -> bool:

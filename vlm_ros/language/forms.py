@@ -214,6 +214,8 @@ def _said_of(things: tuple[Thing, ...], either: bool, rest: str) -> Question | N
     if _DENYING.search(condition.unchecked) or (negation and _SCOPED.search(condition.unchecked)):
         return None
     if condition == Condition():
+        if negation and not all(thing.presupposed for thing in things):
+            return None  # `some dogs are not visible`
         things = tuple(replace(thing, presupposed=False) for thing in things)
     elif condition.unchecked in _GONE:
         return None if negation else _gone(things)

@@ -52,7 +52,7 @@ def parse(text: str) -> Question:
     """
     if len(text) > MAX_TEXT_CHARACTERS:
         return Question(Kind.OPEN)
-    plain, window_s = take_window(plain_text(text))
+    plain, window_s, lasting = take_window(plain_text(text))
     if disregards_image(text, plain):
         return Question(Kind.REFUSED)
     if not is_english(plain):
@@ -60,7 +60,9 @@ def parse(text: str) -> Question:
     core = core_of(plain)
     if is_unseen(text, plain, core.text):
         return Question(Kind.REFUSED, unseen=True)
-    return replace(_read(core), window_s=window_s)
+    # What is said of all of a time is not shown by a moment of it.
+    question = open_question(core) if lasting else _read(core)
+    return replace(question, window_s=window_s)
 
 
 def _read(core: Core) -> Question:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from vlm_ros import lexicon
 from vlm_ros.chunker import chunk, Phrase
+from vlm_ros.language.bounds import bounds_of, bounds_of_share, share_of
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,7 @@ _LEADING = (
         'both either neither none exactly only just precisely at least most than of about'.split()
     )
 )
-_UNBOUND = frozenset(
-    'another enough few less fewer more much many most about hundreds dozens number only just'
-    ' exactly'.split()
-)
 _NEGLIGIBLE = frozenset('single visible certain various'.split())
-_DENIALS = frozenset('no neither nor'.split())
-_DENIED = _DENIALS | lexicon.ARTICLES | {'more'}
 _DETERMINER = '|'.join(sorted(lexicon.DETERMINERS))
 _GOES_ON = re.compile(rf"'s|[ ,]*\b(?:and|or|nor|plus|&)(?= |$)|[ ,]*, ?(?:{_DETERMINER})\b")
 _OF_ALL = frozenset('all both each every'.split())
@@ -113,7 +108,8 @@ def read_things(text: str) -> Things | None:
     if leads[0][:1] == ['both'] and len(things) > 2:
         return None
     if joiners <= {'and', 'or'} and any(
-        thing.attributes and not lead for thing, lead in zip(things, leads[1:], strict=False)
+        thing.attributes and not (lead or following.attributes)
+        for thing, following, lead in zip(things, things[1:], leads[1:], strict=False)
     ):
         return None  # `red cars and buses`: nobody knows what colour the buses have
     return _shared(things, leads, 'or' in joiners)
@@ -155,14 +151,14 @@ def _with_contents(thing: Thing, contents: Phrase) -> Thing:
 
 def _thing(phrase: Phrase, lead: Sequence[str]) -> Thing | None:
     """Make a thing of a phrase and the words before it; None when they limit it some other way."""
-    share = _share(lead)
+    share = share_of(lead)
     presupposed = is_definite(phrase)
     if share is None:
-        bounds = _bounds(lead, phrase.plural)
+        bounds = bounds_of(lead, phrase.plural)
     elif _OF_ALL.isdisjoint(share):
-        bounds, presupposed = _bounds_of_share(lead, share), False
+        bounds, presupposed = bounds_of_share(lead, share), False
     else:
-        bounds = _bounds(share, phrase.plural)
+        bounds = bounds_of(share, phrase.plural)
     if bounds is None:
         return None
     return Thing(
@@ -176,25 +172,6 @@ def _thing(phrase: Phrase, lead: Sequence[str]) -> Thing | None:
         shorter=shorter_name(phrase),
         attributes=attributes_of(phrase),
     )
-
-
-def _share(lead: Sequence[str]) -> Sequence[str] | None:
-    """Return `two` of `two of the cars`; None where the words are not about some out of all."""
-    if 'of' not in lead:
-        return None
-    share = lead[: lead.index('of')]
-    counting = share and share[-1] not in lexicon.COLLECTIVES
-    return share if counting else None
-
-
-def _bounds_of_share(lead: Sequence[str], share: Sequence[str]) -> tuple[int, int | None] | None:
-    """Return how many out of all there must be; None for `most` and for `two of the three`."""
-    inside = lead[len(share) + 1 :]
-    if not lexicon.DEFINITES.issuperset(inside):
-        return None
-    if not {'none', 'neither'}.isdisjoint(share):
-        return 0, 0
-    return (1, None) if list(share) == ['one'] else _bounds(share, plural=True)
 
 
 def thing_of(phrase: Phrase) -> Thing:
@@ -240,43 +217,6 @@ def is_definite(phrase: Phrase) -> bool:
     """Tell whether a phrase takes its thing for granted: `the`, `my`, `all`, somebody's."""
     words = set(phrase.determiner.split())
     return bool(words & (lexicon.DEFINITES | {"'s", 'all', 'both', 'each', 'every'}))
-
-
-def _bounds(lead: Sequence[str], plural: bool) -> tuple[int, int | None] | None:
-    """Return the least and the most that words such as `at least two` allow."""
-    words = [word for word in lead if word not in lexicon.DEFINITES | {'all', 'any', 'some'}]
-    count = len(words)
-    while count and lexicon.number_value(words[count - 1]) is not None:
-        count -= 1
-    if count < len(words):
-        number = lexicon.number_of(words[count:])
-        return None if number is None else _limits(' '.join(words[:count]), number)
-    if not _DENIALS.isdisjoint(words):
-        return (0, 0) if _DENIED.issuperset(words) else None
-    if 'both' in words:
-        return (2, 2) if plural else (1, None)
-    if words[:2] in (['a', 'couple'], ['a', 'pair'], ['a', 'few']) or words == ['couple', 'of']:
-        return 2, None
-    if 'several' in words or 'multiple' in words:
-        return 2, None
-    return None if _UNBOUND.intersection(words) else (1, None)  # `only a cup`, `many cups`
-
-
-def _limits(bound: str, number: int) -> tuple[int, int | None] | None:
-    """Return the limits that a number has after `at least`; None for none that can be failed."""
-    limits: dict[str, tuple[int, int | None]] = {
-        'at least': (number, None),
-        'no less than': (number, None),
-        'no fewer than': (number, None),
-        'more than': (number + 1, None),
-        'at most': (0, number),
-        'no more than': (0, number),
-        'less than': (0, number - 1),
-        'fewer than': (0, number - 1),
-    }
-    exact = dict.fromkeys(('', 'a', 'exactly', 'only', 'just', 'precisely'), (number, number))
-    low, high = (limits | exact).get(bound, (0, None))
-    return None if (low, high) == (0, None) or (high is not None and high < 0) else (low, high)
 
 
 def split_subject(text: str) -> tuple[Things, str] | None:

@@ -14,31 +14,42 @@ _UNITS_S = {
 }  # fmt: skip
 _PARTS = {'half': 0.5, 'quarter': 0.25, 'a couple': 2.0, 'couple': 2.0}
 _WINDOW = re.compile(
-    r'(?:^| )(?:in|within|during|over|for|throughout|from) (?:the )?(?:last|past|previous)'
+    r'(?:^| )(?:in|within|during|over|from|(?P<lasting>for|throughout)(?: all)?)(?: the)?'
+    r' (?:last|past|previous)'
     r'(?: (?P<part>half|quarter|(?:a )?couple)(?: of)?(?: an?)?'
-    r'| (?P<number>\d+)(?: , (?P<decimals>\d+))?(?= ?[a-z])| (?P<word>[a-z]+))??'
+    r'| (?P<number>\d+)(?: , (?P<decimals>\d+))?(?= ?[a-z])'
+    r'| (?P<word>[a-z]+(?:[ -][a-z]+)??)(?= ))??'
     rf' ?(?P<unit>{"|".join(sorted(_UNITS_S, key=len, reverse=True))})s?(?= |$)'
 )
 
 
 class Windowed(NamedTuple):
-    """A text without its window, and the window in seconds; 0 where it has none."""
+    """A text without its window.
+
+    Attributes:
+        text: What is left.
+        window_s: How long the window is in seconds; 0 where there is none.
+        lasting: Whether something is said of all of it (`for the last 5 seconds`) rather than of
+            a moment in it.
+    """
 
     text: str
-    window_s: float
+    window_s: float = 0.0
+    lasting: bool = False
 
 
 def take_window(plain: str) -> Windowed:
     """Take `in the last 5 seconds` off a text; what is no number (`few`) stays in it."""
     matches = list(_WINDOW.finditer(plain))
     if len(matches) != 1:
-        return Windowed(plain, 0.0)
+        return Windowed(plain)
     match = matches[0]
     count = _count(match)
     if not count:
-        return Windowed(plain, 0.0)
+        return Windowed(plain)
     rest = f'{plain[: match.start()]} {plain[match.end() :]}'
-    return Windowed(' '.join(rest.split()).strip(' ,'), count * _UNITS_S[match['unit']])
+    window_s = count * _UNITS_S[match['unit']]
+    return Windowed(' '.join(rest.split()).strip(' ,'), window_s, match['lasting'] is not None)
 
 
 def _count(match: re.Match[str]) -> float:
@@ -48,5 +59,5 @@ def _count(match: re.Match[str]) -> float:
     if match['number']:
         return float(f'{match["number"][:6]}.{(match["decimals"] or "0")[:6]}')
     if match['word']:
-        return float(lexicon.number_value(match['word']) or 0)
+        return float(lexicon.number_of(match['word'].split()) or 0)
     return 1.0

@@ -91,7 +91,8 @@ _VIEW = re.compile(
     r'|currently|at all|(?:over |right )?here|around (?:you|us|me)|please|anywhere|for me'
     r'|nearby$|around$|any ?more$|any longer|on camera|at this (?:moment|time)|yes or no|in total'
     r'|altogether|overall'
-    r'|in (?:full |great |more )?detail|briefly|or not$)\b'
+    r'|in (?:full |great |more )?detail|briefly|or not$'
+    r'|in (?:an?|one|two|three|a few) (?:short |single )?(?:words?|sentences?))\b'
 )
 _COURTESIES = (
     r'please|hey|hi|hello|ok|okay|so|well|and|now|then|robot|excuse me|thanks|question|never mind'

@@ -308,7 +308,8 @@ class MemoryNode(ModelNode[MemoryParameters]):
         if _identity(model) != self._identity:
             raise InputError(
                 f'the memory holds what {self._identity} saw, which cannot be compared with what '
-                f'{_identity(model)} sees, the model in use now'
+                f'{_identity(model)} sees, the model in use now; configure the node with the one, '
+                'or with another file'
             )
 
     async def _settle(self, future: 'Future[Any]') -> None:

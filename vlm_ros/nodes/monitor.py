@@ -6,7 +6,9 @@ from functools import partial
 import threading
 import time
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.parameter import Parameter
 
 from vlm_ros import inflection, phrases
 from vlm_ros.errors import InputError, VlmRosError
@@ -22,7 +24,7 @@ from vlm_ros.nodes.process import run
 from vlm_ros.nodes.query_services.answers import grounded, TASKS
 from vlm_ros.nodes.requests import stale
 from vlm_ros.nodes.shared import Shared
-from vlm_ros.nodes.watched_statement import topic_for, WatchedStatement
+from vlm_ros.nodes.watched_statement import check_topics, topic_for, WatchedStatement
 from vlm_ros.results import Provenance, Status, Verdict
 from vlm_ros.runtime.rate_limit import RateLimit
 from vlm_ros.runtime.turns import Consumer
@@ -143,6 +145,8 @@ class MonitorNode(AskedNode[MonitorParameters]):
         self._meters: dict[str, StreamMeter] = {}
         self._listeners = {camera: partial(self._on_frame, camera) for camera in self.feeds}
         self._consumer = Consumer(self._look, self._failed, self._take)
+        check_topics(self, self._statements_of(self.settings.values))
+        self.add_on_set_parameters_callback(self._check_topics)
         self._use(self.settings.values)
         self.create_service(SetStatements, 'set_statements', self._on_set_statements)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -313,12 +317,23 @@ class MonitorNode(AskedNode[MonitorParameters]):
                 else:
                     watched.heed_silence(self.settings.values.max_image_age_s)
 
+    @staticmethod
+    def _statements_of(values: MonitorParameters) -> tuple[Statement, ...]:
+        return parse_statements(values.statements, values.camera_names)
+
+    def _check_topics(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            check_topics(self, self._statements_of(self.settings.changed(parameters)))
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
     def _use(self, values: MonitorParameters) -> None:
         """Watch the statements of the parameters; those that are watched already go on."""
         with self._watching:
             before = {topic_for(watched.statement): watched for watched in self._watched}
             watched = []
-            for statement in parse_statements(values.statements, values.camera_names):
+            for statement in self._statements_of(values):
                 known = before.pop(topic_for(statement), None)
                 if known and (known.statement, known.rule) == (statement, values.rule):
                     watched.append(known)

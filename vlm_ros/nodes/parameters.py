@@ -134,7 +134,12 @@ class Parameters(Generic[P]):
             [Parameter(self._prefix + name, value=value) for name, value in values.items()]
         )
 
-    def _changed(self, parameters: list[Parameter]) -> P:
+    def changed(self, parameters: list[Parameter]) -> P:
+        """Return what the values would be with these parameters.
+
+        Raises:
+            InputError: They cannot be used.
+        """
         changes = {
             self._fields[p.name].name: _read(self._fields[p.name], p.value)
             for p in parameters
@@ -144,13 +149,13 @@ class Parameters(Generic[P]):
 
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
-            self._changed(parameters)
+            self.changed(parameters)
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _apply(self, parameters: list[Parameter]) -> None:
-        before, self.values = self.values, self._changed(parameters)
+        before, self.values = self.values, self.changed(parameters)
         if self._on_change is not None and self.values != before:
             self._on_change(self.values)
 

@@ -63,7 +63,8 @@ class Requests:
             work: Calls the model on the view of the image.
             timeout_s: Seconds until the answer; 0 for the parameter's.
             max_image_age_s: What a newest image may be old; 0 for the parameter's.
-            frame: The image of the camera to look at; None for the newest.
+            frame: The image of the camera to look at, unless it is too old by then; None for the
+                newest.
             ticket: The request's, where it has one already.
             on_partial: Told the text so far.
             on_pending: Given the hold on the request, once it waits.
@@ -78,12 +79,14 @@ class Requests:
             limit_s = self.age_limit_s(max_image_age_s)
             if not self._node.is_active:
                 raise ModelError(self._node.why_not_active())
+            brought, wanted = None, frame
             if frame is None and is_given(request.image):
-                camera, frame = '', Frame(request.image)
-            given, source, worker = frame, camera, self._node.worker
+                camera, brought = '', Frame(request.image)
+                frame = brought
+            source, worker = camera, self._node.worker
 
             def choose() -> Frame | Look[Any]:
-                return given or self.newest(source, limit_s)
+                return brought or self.newest(source, limit_s, wanted)
 
             def see() -> Look[R]:
                 # Chosen now: while the request waited, newer images came, or none.
@@ -128,10 +131,18 @@ class Requests:
         limit_s = _limit('max_image_age_s', max_image_age_s, _OLDEST_S)
         return limit_s or float(self._node.settings.values.max_image_age_s)
 
-    def newest(self, camera: str, limit_s: float) -> Frame | Look[Any]:
-        """Return a camera's newest image, or why it has none that is no older than `limit_s`."""
+    def newest(
+        self, camera: str, limit_s: float, wanted: Frame | None = None
+    ) -> Frame | Look[Any]:
+        """Return a camera's newest image, or why it has none that is no older than `limit_s`.
+
+        Args:
+            camera: The camera.
+            limit_s: How old the image may be, in seconds.
+            wanted: An image of it that is meant instead of the newest.
+        """
         feed = self._node.feeds[camera]
-        frame = feed.newest
+        frame = wanted or feed.newest
         if frame is None:
             return no_look(Status.NO_IMAGE, feed.silence(), camera)
         age_s = frame.age_s(self._node.get_clock().now().nanoseconds)

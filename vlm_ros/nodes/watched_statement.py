@@ -1,6 +1,6 @@
 """One statement of the `monitor` node: its topic, and what holds of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 import time
 
@@ -8,6 +8,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
+from vlm_ros.errors import InputError
 from vlm_ros.nodes import conversions
 from vlm_ros.nodes.cameras import topic_of
 from vlm_ros.nodes.image_feed import Frame, ImageFeed
@@ -27,6 +28,22 @@ LATCHED = QoSProfile(
 def topic_for(statement: Statement) -> str:
     """Return the relative name of a statement's topic."""
     return topic_of(statement.camera, f'statements/{statement.name}')
+
+
+def check_topics(node: Node, statements: Iterable[Statement]) -> None:
+    """Refuse statements whose topics a node cannot have.
+
+    Raises:
+        InputError: One with its namespace is too long.
+    """
+    for statement in statements:
+        try:
+            node.resolve_topic_name(topic_for(statement))
+        except RuntimeError as error:  # what rcl says of a name that is too long
+            raise InputError(
+                f'the topic of the statement {statement.name!r} would be too long; take a shorter '
+                'name or namespace'
+            ) from error
 
 
 class WatchedStatement:

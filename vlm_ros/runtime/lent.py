@@ -2,8 +2,8 @@
 
 Each model has one thread. Work on one worker's thread that needs the detector of another asks for
 a turn there and waits, so the detector still sees one call at a time, and its weights are loaded
-once for all. Lending goes one way: a detector's own work borrows nothing, so nobody can wait for
-each other.
+once for all. Lending goes one way: a detector's own work borrows nothing. Two nodes of a process
+of which each borrows the other's model would wait for each other until their deadlines.
 """
 
 from collections.abc import Callable, Sequence

@@ -39,8 +39,19 @@ class State:
 
     @property
     def code(self) -> tuple[Truth, Status]:
-        """What a change of this state is a change of."""
+        """What holds, in short."""
         return self.verdict.truth, self.verdict.status
+
+    @property
+    def why_not_looked(self) -> str:
+        """Why nobody looked; empty where somebody did.
+
+        Only what failed is told in words, as those of other statuses count seconds.
+        """
+        if self.frames:
+            return ''
+        status = self.verdict.status
+        return self.verdict.message if status is Status.FAILED else status.name
 
 
 class Watch:
@@ -66,7 +77,7 @@ class Watch:
         self._reason = Status.UNSURE
 
     def see(self, sight: Sight) -> bool:
-        """Count a look; returns whether that changed the truth or the status."""
+        """Count a look; returns whether that changed what holds, or why nobody looked."""
         self._sights.append(sight)
         truths = [seen.verdict.truth for seen in self._sights]
         reasons = [_reason_of(seen.verdict) for seen in self._sights]
@@ -90,7 +101,7 @@ class Watch:
 
     def _become(self, state: State) -> bool:
         before = self.state
-        changed = state.code != before.code
+        changed = (state.code, state.why_not_looked) != (before.code, before.why_not_looked)
         self.state = state if changed else replace(state, since_ns=before.since_ns)
         return changed
 

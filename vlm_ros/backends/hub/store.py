@@ -108,6 +108,16 @@ def is_here(model_id: str, locked: LockedModel) -> bool:
     return not any(_missing_or_cut(folder / name, file) for name, file in locked.files.items())
 
 
+def models_here() -> frozenset[str]:
+    """Return the prefetched models of which every file is here, as far as the sizes tell.
+
+    Raises:
+        WeightsError: The lock file cannot be read.
+    """
+    lock = read_lock()
+    return frozenset(model_id for model_id, locked in lock.items() if is_here(model_id, locked))
+
+
 def missing_model(model_id: str) -> WeightsError:
     """Return the error about a model that is not in the lock file."""
     if find(model_id) is not None:

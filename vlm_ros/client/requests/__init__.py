@@ -13,13 +13,14 @@ from vlm_ros.client.requests.kept import (
     remove_exemplars,
     search_memory,
 )
-from vlm_ros.client.requests.request import checked_timeout, Request
+from vlm_ros.client.requests.request import check_name, checked_timeout, Request
 from vlm_ros.client.requests.watched import set_statements, set_vocabulary
 
 __all__ = [
     'Request',
     'add_exemplar',
     'ask',
+    'check_name',
     'checked_timeout',
     'describe',
     'detect',

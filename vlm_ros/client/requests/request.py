@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import math
 from typing import Any, Generic, TypeVar
 
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import Image as ImageMsg
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
@@ -93,6 +95,21 @@ def names_of(names: Sequence[str]) -> list[str]:
     if isinstance(names, str):
         raise InputError(f'the vocabulary is the text {names!r}; give a list of names')
     return list(Vocabulary(tuple(names)).names)
+
+
+def check_name(what: str, name: str) -> None:
+    """Check what becomes part of the name of a topic or a service.
+
+    Raises:
+        InputError: It cannot be part of one.
+    """
+    try:
+        validate_topic_name(name)
+    except InvalidTopicNameException as error:
+        raise InputError(
+            f'the {what} {name!r} cannot be part of a topic; use letters, digits and underscores, '
+            'a letter first'
+        ) from error
 
 
 def choices_of(choices: Sequence[str]) -> list[str]:

@@ -5,9 +5,9 @@ from functools import partial
 
 from vlm_ros.client import responses
 from vlm_ros.client.endpoints import Address
-from vlm_ros.client.requests.request import names_of, Request, timeout
+from vlm_ros.client.requests.request import check_name, names_of, Request, timeout
 from vlm_ros.errors import InputError
-from vlm_ros.phrases import check_text
+from vlm_ros.statements import parse_statements
 from vlm_ros_interfaces import srv
 
 
@@ -26,6 +26,8 @@ def set_vocabulary(
         InputError: An argument cannot be used.
     """
     names = names_of(vocabulary)
+    if camera:
+        check_name('camera', camera)
     return Request(
         Address(f'{camera}/set_vocabulary' if camera else 'set_vocabulary', srv.SetVocabulary),
         lambda _: srv.SetVocabulary.Request(check_fields=True, vocabulary=names),
@@ -40,18 +42,20 @@ def set_statements(
     """Change what the monitor watches, by name; the result is the names.
 
     Args:
-        statements: A sentence by name; the name becomes part of a topic. Empty: watch nothing.
+        statements: A sentence by name; the name becomes part of a topic. `name@camera` is about
+            that camera only. Empty: watch nothing.
         timeout_s: How long the whole may take, with the wait for a server; None: the
             client's.
 
     Raises:
         InputError: An argument cannot be used.
     """
+    lines = []
     for name, statement in statements.items():
-        if not name.isidentifier():
-            raise InputError(f'the name {name!r} cannot be part of a topic')
-        check_text(statement, f'statement {name}')
-    lines = [f'{name}: {statement}' for name, statement in statements.items()]
+        if ':' in name:
+            raise InputError(f'the name {name!r} has a colon; use letters, digits and underscores')
+        lines.append(f'{name}: {statement}')
+        parse_statements(lines[-1:], [name.partition('@')[2].strip()])
     return Request(
         Address('set_statements', srv.SetStatements),
         lambda _: srv.SetStatements.Request(check_fields=True, statements=lines),

@@ -96,7 +96,9 @@ class ExemplarServices:
         except VlmRosError as error:
             return self._failed(error, response)
         status = Status.OK if response.removed else Status.NOTHING_FOUND
-        message = '' if response.removed else f'there is no such picture of {request.name[:50]!r}'
+        message = ''
+        if not response.removed:
+            message = f'there is no such picture of {request.name[:50]!r}; see list_exemplars'
         response.status = conversions.status_to_msg(status, message)
         return response
 
