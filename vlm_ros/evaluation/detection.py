@@ -12,6 +12,10 @@ from vlm_ros.evaluation.coverage import ANSWERED, Coverage
 from vlm_ros.evaluation.overlaps import areas, corners
 from vlm_ros.results import Status
 
+LIMITS = (1, 10, 100)
+"""How many of the best boxes of an image and class recall is taken over."""
+LIMITS_OF_LVIS = (1, 10, 300)
+"""The same where only some names are judged in each image (arXiv 1908.03195)."""
 SIZES = ('small', 'medium', 'large')
 """Below 32², up to 96², and above, in square pixels of the true box or mask."""
 
@@ -29,6 +33,10 @@ class DetectedImage:
         crowd: `(N,)`, whether a true box is around many; what is found there counts neither way.
         areas: `(N,)` square pixels, those of the masks where there are some; else of the boxes.
         status: Whether it was looked at; an image that was not is left out and counted.
+        judged: The names whose presence or absence is known; None for all. Detections of other
+            names are left out, as LVIS does, which looks for some names in each image only.
+        not_exhaustive: Names of which not all things are labelled; what is found besides counts
+            neither way.
     """
 
     truth_xyxy: npt.ArrayLike
@@ -39,6 +47,19 @@ class DetectedImage:
     crowd: Sequence[bool] | None = None
     areas: Sequence[float] | None = None
     status: Status = Status.OK
+    judged: frozenset[str] | None = None
+    not_exhaustive: frozenset[str] = frozenset()
+
+    @property
+    def crowds(self) -> list[bool]:
+        """Whether each true box is around many."""
+        if self.crowd is None:
+            return [False] * len(self.truth_labels)
+        return [bool(flag) for flag in self.crowd]
+
+    def judges(self, label: str) -> bool:
+        """Say whether detections of a name count here."""
+        return self.judged is None or label in self.judged or label in self.truth_labels
 
 
 @dataclass(frozen=True)
@@ -50,8 +71,9 @@ class Precision:
         ap50: At overlap 0.50.
         ap75: At overlap 0.75.
         ap_of_size: `ap` of small, medium and large things.
-        ar: Recall with at most 1, 10 and 100 boxes an image, mean over the overlaps.
-        ar_of_size: With 100 boxes, of small, medium and large things.
+        ar: Recall with at most 1, 10 and 100 boxes an image (300 where not all names are judged),
+            mean over the overlaps.
+        ar_of_size: With the most boxes, of small, medium and large things.
     """
 
     ap: float
@@ -96,8 +118,10 @@ def average_precision(images: Sequence[DetectedImage], labels: Sequence[str]) ->
     looked = [image for image in images if image.status in ANSWERED]
     truths = {label: _count(looked, label) for label in labels}
     table = _evaluated(looked, labels) if looked and labels else None
-    of_label = {label: _precision(table, [index]) for index, label in enumerate(labels)}
-    return DetectionScore(_precision(table, list(range(len(labels)))), of_label, truths, coverage)
+    limits = limits_of(images)
+    of_label = {label: _precision(table, [index], limits) for index, label in enumerate(labels)}
+    overall = _precision(table, list(range(len(labels))), limits)
+    return DetectionScore(overall, of_label, truths, coverage)
 
 
 def check(image: DetectedImage, labels: Sequence[str], number: int) -> None:
@@ -124,14 +148,8 @@ def _count(images: Sequence[DetectedImage], label: str) -> int:
     return sum(
         name == label and not is_crowd
         for image in images
-        for name, is_crowd in zip(image.truth_labels, _crowd(image), strict=True)
+        for name, is_crowd in zip(image.truth_labels, image.crowds, strict=True)
     )
-
-
-def _crowd(image: DetectedImage) -> list[bool]:
-    if image.crowd is None:
-        return [False] * len(image.truth_labels)
-    return [bool(flag) for flag in image.crowd]
 
 
 def _evaluated(images: Sequence[DetectedImage], labels: Sequence[str]) -> Any:
@@ -144,7 +162,7 @@ def _evaluated(images: Sequence[DetectedImage], labels: Sequence[str]) -> Any:
     for image_id, image in enumerate(images, 1):
         boxes = corners(image.truth_xyxy, 'truth')
         sizes = areas(boxes) if image.areas is None else image.areas
-        rows = zip(boxes, image.truth_labels, _crowd(image), sizes, strict=True)
+        rows = zip(boxes, image.truth_labels, image.crowds, sizes, strict=True)
         for box, label, crowd, size in rows:
             truths.append(
                 {
@@ -158,20 +176,45 @@ def _evaluated(images: Sequence[DetectedImage], labels: Sequence[str]) -> Any:
             )
         boxes = corners(image.xyxy, 'detections')
         for box, label, score in zip(boxes, image.labels, image.scores, strict=True):
+            if not image.judges(label):
+                continue
             row = {'image_id': image_id, 'category_id': numbers[label], 'bbox': _xywh(box)}
             found.append({**row, 'score': float(score)})
     coco = COCO(
         {
             'info': {},
-            'images': [{'id': image_id} for image_id in range(1, len(images) + 1)],
-            'categories': [{'id': number, 'name': name} for name, number in numbers.items()],
+            'images': [
+                {
+                    'id': image_id,
+                    'neg_category_ids': [numbers[name] for name in labels if image.judges(name)],
+                    'not_exhaustive_category_ids': [
+                        numbers[name] for name in image.not_exhaustive if name in numbers
+                    ],
+                }
+                for image_id, image in enumerate(images, 1)
+            ],
+            # Of three groups of classes LVIS has means; they are taken elsewhere.
+            'categories': [
+                {'id': number, 'name': name, 'frequency': 'f'} for name, number in numbers.items()
+            ],
             'annotations': truths,
         }
     )
-    evaluator = COCOeval_faster(coco, coco.loadRes(found), iouType='bbox')
+    evaluator = COCOeval_faster(
+        coco,
+        coco.loadRes(found),
+        iouType='bbox',
+        lvis_style=any(image.not_exhaustive for image in images),
+    )
+    evaluator.params.maxDets = list(limits_of(images))
     evaluator.evaluate()
     evaluator.accumulate()
     return evaluator.eval
+
+
+def limits_of(images: Sequence[DetectedImage]) -> tuple[int, int, int]:
+    """Return how many of the best boxes of an image and class recall is taken over."""
+    return LIMITS if all(image.judged is None for image in images) else LIMITS_OF_LVIS
 
 
 def _xywh(box: npt.NDArray[np.float64]) -> list[float]:
@@ -179,11 +222,11 @@ def _xywh(box: npt.NDArray[np.float64]) -> list[float]:
     return [left, top, right - left, bottom - top]
 
 
-def _precision(table: Any, classes: list[int]) -> Precision:
+def _precision(table: Any, classes: list[int], limits: tuple[int, int, int]) -> Precision:
     nan = float('nan')
     if table is None:
         nothing = dict.fromkeys(SIZES, nan)
-        return Precision(nan, nan, nan, nothing, dict.fromkeys((1, 10, 100), nan), nothing)
+        return Precision(nan, nan, nan, nothing, dict.fromkeys(limits, nan), nothing)
     precision = np.asarray(table['precision'])[:, :, classes]
     recall = np.asarray(table['recall'])[:, classes]
     return Precision(
@@ -191,7 +234,7 @@ def _precision(table: Any, classes: list[int]) -> Precision:
         ap50=_mean(precision[0, ..., 0, -1]),
         ap75=_mean(precision[5, ..., 0, -1]),
         ap_of_size={s: _mean(precision[..., i, -1]) for i, s in enumerate(SIZES, 1)},
-        ar={limit: _mean(recall[..., 0, i]) for i, limit in enumerate((1, 10, 100))},
+        ar={limit: _mean(recall[..., 0, i]) for i, limit in enumerate(limits)},
         ar_of_size={s: _mean(recall[..., i, -1]) for i, s in enumerate(SIZES, 1)},
     )
 

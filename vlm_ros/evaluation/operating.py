@@ -3,12 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from vlm_ros.evaluation.coverage import ANSWERED, Coverage, ratio
-from vlm_ros.evaluation.detection import check, DetectedImage
-from vlm_ros.evaluation.overlaps import areas, corners, intersections, overlaps
+from vlm_ros.evaluation.coverage import Coverage, ratio
+from vlm_ros.evaluation.detection import DetectedImage
+from vlm_ros.evaluation.matches import Counts, counts, match, Matches
 
 
 @dataclass(frozen=True)
@@ -85,14 +82,30 @@ def operate(
     Raises:
         InputError: See `vlm_ros.evaluation.detection.average_precision`.
     """
-    for number, image in enumerate(images):
-        check(image, labels, number)
-    looked = [image for image in images if image.status in ANSWERED]
-    of_label = {}
-    for label in labels:
-        least = threshold[label] if isinstance(threshold, Mapping) else threshold
-        of_label[label] = total([_counted(image, label, least, iou) for image in looked])
+    matches = match(images, labels, overlaps_at=(iou,))
     coverage = Coverage.of(image.status for image in images)
+    return points(matches, counts(matches, threshold), coverage)
+
+
+def points(matches: Matches, counted: Counts, coverage: Coverage) -> OperatingScore:
+    """Add up what each image has.
+
+    Args:
+        matches: The test set.
+        counted: At a threshold, of the same.
+        coverage: Of images.
+    """
+    of_label = {
+        label: OperatingPoint(
+            right=int(counted.right[:, number].sum()),
+            false=int(counted.false[:, number].sum()),
+            missed=int(counted.missed[:, number].sum()),
+            alarms=int(counted.alarms[:, number].sum()),
+            images_without=int(matches.absent[:, number].sum()),
+            images_alarmed=int((counted.alarms[:, number] > 0).sum()),
+        )
+        for number, label in enumerate(matches.labels)
+    }
     return OperatingScore(total(list(of_label.values())), of_label, coverage)
 
 
@@ -106,51 +119,3 @@ def total(points: Sequence[OperatingPoint]) -> OperatingPoint:
         images_without=sum(point.images_without for point in points),
         images_alarmed=sum(point.images_alarmed for point in points),
     )
-
-
-def _counted(image: DetectedImage, label: str, threshold: float, iou: float) -> OperatingPoint:
-    own = np.array([name == label for name in image.truth_labels], bool)
-    crowd = np.zeros(len(own), bool) if image.crowd is None else np.asarray(image.crowd, bool)
-    truth_xyxy = corners(image.truth_xyxy, 'truth')
-    scores = np.asarray(image.scores, float)
-    named = np.array([name == label for name in image.labels], bool)
-    rows = np.flatnonzero(named & (scores >= threshold))
-    rows = rows[np.argsort(-scores[rows], kind='stable')]
-    xyxy = corners(image.xyxy, 'detections')[rows]
-    single = truth_xyxy[own & ~crowd]
-    hits = _matched(overlaps(xyxy, single), iou)
-    in_crowd = _inside(xyxy, truth_xyxy[own & crowd]) >= iou
-    right = int(hits.sum())
-    false = int((~hits & ~in_crowd).sum())
-    absent = not own.any()
-    return OperatingPoint(
-        right=right,
-        false=false,
-        missed=len(single) - right,
-        alarms=false if absent else 0,
-        images_without=int(absent),
-        images_alarmed=int(absent and false > 0),
-    )
-
-
-def _matched(shared: npt.NDArray[np.float64], iou: float) -> npt.NDArray[np.bool_]:
-    """Give each box, best first, the true one that is left and overlaps most; the later of two."""
-    hits = np.zeros(len(shared), bool)
-    left = np.ones(shared.shape[1], bool)
-    for row in range(len(shared)):
-        free = np.where(left, shared[row], -1.0)
-        if free.size and free.max() >= iou:
-            hits[row] = True
-            left[len(free) - 1 - int(free[::-1].argmax())] = False
-    return hits
-
-
-def _inside(
-    xyxy: npt.NDArray[np.float64], crowd: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Return the largest part of each box that lies in one crowd."""
-    sizes = areas(xyxy)[:, None]
-    shared = intersections(xyxy, crowd)
-    parts = np.divide(shared, sizes, out=np.zeros_like(shared), where=sizes > 0)
-    largest: npt.NDArray[np.float64] = parts.max(axis=1, initial=0.0)
-    return largest
