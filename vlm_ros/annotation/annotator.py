@@ -1,6 +1,6 @@
 """What models say of an image, as a record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
@@ -12,7 +12,13 @@ import numpy as np
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.boxes import class_wise_non_max_suppression
 from vlm_ros.data.media import Frame
-from vlm_ros.errors import BackendError, InputError, InterruptedWork, StorageError
+from vlm_ros.errors import (
+    BackendError,
+    InputError,
+    InterruptedWork,
+    OutOfMemory,
+    StorageError,
+)
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.images import Image
 from vlm_ros.phrases import Vocabulary
@@ -27,7 +33,15 @@ from vlm_ros.records import (
     TagRecord,
 )
 from vlm_ros.results import Detections, Masks, Status
-from vlm_ros.tasks import Captioner, Classifier, Detector, QuestionAnswerer, Segmenter
+from vlm_ros.tasks import (
+    BatchDetector,
+    Captioner,
+    Classifier,
+    Detector,
+    Model,
+    QuestionAnswerer,
+    Segmenter,
+)
 
 SAME_IOU = 0.7
 """Boxes of one label that overlap more, found under two prompts, are one thing."""
@@ -90,16 +104,49 @@ class Annotator:
             GroundedAnswerer(models.detector, models.answerer) if plan.questions else None
         )
 
-    def annotate(self, frame: Frame, *, file: str = '') -> FrameRecord:
+    def close(self) -> None:
+        """Free the models."""
+        # By identity, as one model may do several things.
+        for model in {id(model): model for model in vars(self.models).values()}.values():
+            if isinstance(model, Model):
+                model.close()
+
+    @property
+    def max_batch(self) -> int:
+        """How many images are looked at together best."""
+        detector = self.models.detector
+        has_names = self._vocabulary is not None
+        return detector.max_batch if has_names and isinstance(detector, BatchDetector) else 1
+
+    def annotate_batch(
+        self, frames: Sequence[Frame], files: Sequence[str]
+    ) -> Iterator[FrameRecord]:
+        """Yield what `annotate` says of each of some images, detected together.
+
+        A batch that memory does not suffice for is tried again in halves, and one that fails
+        otherwise image by image, so that one bad image fails alone.
+
+        Args:
+            frames: Up to `max_batch` images and their places.
+            files: Where each is kept; empty for nowhere.
+        """
+        found = self._detect_batch([frame.image for frame in frames])
+        for frame, file, detections in zip(frames, files, found, strict=True):
+            yield self.annotate(frame, file=file, detections=detections)
+
+    def annotate(
+        self, frame: Frame, *, file: str = '', detections: Detections | None = None
+    ) -> FrameRecord:
         """Look at an image; what a model fails at is FAILED in the record.
 
         Args:
             frame: The image and its place.
             file: Where it is kept; empty for nowhere.
+            detections: What the detector found already; None to ask it.
         """
         image = frame.image
         height, width = image.shape[:2]
-        status, message, found, unrecognized = self._detect(image)
+        status, message, found, unrecognized = self._detect(image, detections)
         tags, failures = self._classify(image)
         return FrameRecord(
             key=key_of(frame),
@@ -118,18 +165,39 @@ class Annotator:
             tags=tags,
         )
 
+    def _detect_batch(self, images: Sequence[Image]) -> list[Detections | None]:
+        detector, vocabulary = self.models.detector, self._vocabulary
+        if len(images) < 2 or vocabulary is None or not isinstance(detector, BatchDetector):
+            return [None] * len(images)
+        try:
+            return list(
+                detector.detect_batch(
+                    images,
+                    [vocabulary] * len(images),
+                    score_threshold=self._plan.score_threshold,
+                )
+            )
+        except OutOfMemory:
+            half = len(images) // 2
+            return self._detect_batch(images[:half]) + self._detect_batch(images[half:])
+        except (BackendError, InterruptedWork, StorageError):
+            raise
+        except Exception:  # noqa: BLE001 - asked once more for each, which says what is wrong
+            return [None] * len(images)
+
     def _detect(
-        self, image: Image
+        self, image: Image, found: Detections | None
     ) -> tuple[Status | None, str, tuple[DetectionRecord, ...], tuple[str, ...]]:
         detector, vocabulary = self.models.detector, self._vocabulary
         if detector is None or vocabulary is None:
             return None, '', (), ()
         threshold = self._plan.score_threshold
-        found, failure = attempt(
-            lambda: detector.detect(image, vocabulary, score_threshold=threshold)
-        )
         if found is None:
-            return Status.FAILED, failure, (), ()
+            found, failure = attempt(
+                lambda: detector.detect(image, vocabulary, score_threshold=threshold)
+            )
+            if found is None:
+                return Status.FAILED, failure, (), ()
         status, message = found.status, found.message
         found = self._named(found)
         masks: Masks | None = None

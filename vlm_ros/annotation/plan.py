@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from typing import Literal
+from typing import get_args, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -12,6 +12,19 @@ from vlm_ros.errors import VocabularyError
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.records.model import Json, Record
 from vlm_ros.vocabularies import named
+
+Job = Literal['boxes', 'masks', 'caption', 'answers', 'tags']
+"""What models are needed for."""
+JOBS: tuple[Job, ...] = get_args(Job)
+
+
+class BackendPlan(Record):
+    """What `vlm_ros.backends.load` is to load."""
+
+    name: str = 'embedded'
+    model: str = ''
+    device: str = 'cpu'
+    options: Json = Field(default_factory=dict)
 
 
 class SamplingPlan(Record):
@@ -32,6 +45,12 @@ class SamplingPlan(Record):
     stop_s: float | None = Field(default=None, gt=0)
     scene_change: float = Field(default=0.0, ge=0, le=1)
 
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.stop_s is not None and self.stop_s <= (self.start_s or 0.0):
+            raise ValueError(f'the time range ends, at {self.stop_s:g} s, before it begins')
+        return self
+
 
 class AnnotationPlan(Record):
     """All that decides what a dataset holds; two equal plans make equal bytes.
@@ -50,7 +69,8 @@ class AnnotationPlan(Record):
         sampling: Which images are looked at.
         images: How pictures are kept; empty to keep none.
         chunk_frames: About how many images of a source are annotated, and lost, together.
-        backends: What loads the models, by task; kept, because it decides the result.
+        backend: What does all that no other is named for.
+        backends: Other backends, by what they do.
     """
 
     sources: tuple[str, ...] = Field(min_length=1)
@@ -66,7 +86,8 @@ class AnnotationPlan(Record):
     sampling: SamplingPlan = SamplingPlan()
     images: Literal['', 'jpeg', 'png'] = ''
     chunk_frames: int = Field(default=100, ge=1)
-    backends: dict[str, Json] = Field(default_factory=dict)
+    backend: BackendPlan = BackendPlan()
+    backends: dict[Job, BackendPlan] = Field(default_factory=dict)
 
     @model_validator(mode='after')
     def _check(self) -> Self:
@@ -81,6 +102,17 @@ class AnnotationPlan(Record):
         """Short hash of all of it."""
         content = json.dumps(self.model_dump(mode='json'), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Return what there is to do."""
+        wanted = {
+            'boxes': self.label_set or self.vocabulary,
+            'masks': self.masks,
+            'caption': self.caption,
+            'answers': self.questions,
+            'tags': self.tags,
+        }
+        return tuple(job for job in JOBS if wanted[job])
 
     def prompts(self) -> dict[str, str]:
         """Return what to look for, each with the label it is found as; empty for nothing.

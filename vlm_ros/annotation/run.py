@@ -1,21 +1,21 @@
-"""Annotates all sources of a plan in one process."""
+"""Annotates all sources of a plan."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from itertools import groupby
 from pathlib import Path
 import shutil
 
-from vlm_ros.annotation.annotator import Annotator, key_of
-from vlm_ros.annotation.chunks import Chunk, chunks_of, frames_of
+from vlm_ros.annotation.chunks import Chunk, chunks_of
+from vlm_ros.annotation.exports import EXPORTS
 from vlm_ros.annotation.merging import ANNOTATIONS, merge
-from vlm_ros.annotation.parts import part_path, write_image, write_part
+from vlm_ros.annotation.parts import part_path
 from vlm_ros.annotation.plan import AnnotationPlan
+from vlm_ros.annotation.work import Crew, Step
 from vlm_ros.errors import InputError, StorageError
-from vlm_ros.records import FrameRecord, Manifest, SkippedRecord, SourceRecord
+from vlm_ros.records import Manifest, ModelRecord, SourceRecord
 from vlm_ros.records.lines import parse
-from vlm_ros.results import Status
 from vlm_ros.whole_files import sweep, writing
 
 MANIFEST = 'dataset.json'
@@ -26,53 +26,68 @@ class Progress:
     """How far it is.
 
     Attributes:
+        images_done: Those that were looked at, left out or skipped, those of earlier runs
+            included, where one counts what was expected.
+        images: How many are expected.
+        images_before: Of those done, how many earlier runs did.
         chunks_done: Those of earlier runs included.
         chunks: All there are.
         frames: How many images this run has annotated.
         failed: Of them, where the detector failed.
         skipped: What could not be read, in this run.
+        lost: How often a worker ended before its chunk was done.
     """
 
+    images_done: int
+    images: int
+    images_before: int
     chunks_done: int
     chunks: int
     frames: int
     failed: int
     skipped: int
+    lost: int
 
 
 def annotate(
     plan: AnnotationPlan,
     folder: Path,
     *,
-    annotator: Annotator,
+    crew: Crew,
     progress: Callable[[Progress], None] = lambda _: None,
     anew: bool = False,
 ) -> Manifest:
     """Make a dataset, or go on with one.
 
     Chunks whose part is there are not done again. Whatever ends it, Ctrl-C included, leaves whole
-    files; the chunk that was under way is done anew by the next run.
+    files; the chunks that were under way are done anew by the next run.
 
     Args:
         plan: What is wanted.
         folder: Where the dataset is made.
-        annotator: Of the same plan.
-        progress: Told after each image and chunk.
+        crew: Who does the work; it stays open.
+        progress: Told at the beginning, and after each image and chunk.
         anew: Whether to remove the dataset that is there, whoever made it, and begin again.
 
     Raises:
         InputError: The folder holds what another plan made, or the sources have changed.
-        SourceError: A source cannot be read; what was annotated before stays.
+        SourceError: A source cannot be opened; what was annotated before stays.
+        BackendError: A model cannot be had.
+        ModelError: Workers ended again and again.
         StorageError: The disk is full, or the folder cannot be written.
     """
     chunks = chunks_of(plan)
+    models = crew.models()
     if anew and (folder / MANIFEST).exists():
         _remove(folder)
-    manifest = _begin(plan, folder, annotator)
+    manifest = _begin(plan, folder, models)
     missing = [chunk for chunk in chunks if not part_path(folder, chunk.number).exists()]
-    state = _State(len(chunks) - len(missing), len(chunks), progress)
-    for _, group in groupby(missing, key=lambda chunk: chunk.source):
-        annotate_chunks(plan, tuple(group), folder, annotator, state)
+    tally = _Tally(chunks, missing)
+    progress(tally.progress())
+    if missing:
+        for chunk, step in crew.work(missing, folder):
+            tally.count(chunk, step)
+            progress(tally.progress())
     counts, skipped = merge(folder, chunks, track=plan.track)
     sources = tuple(
         source.model_copy(update={'frames': counts[source.source]}) for source in manifest.sources
@@ -82,54 +97,55 @@ def annotate(
     return manifest
 
 
-class _State:
-    """Counts, and tells of them."""
+class _Tally:
+    """Counts what becomes of images."""
 
-    def __init__(self, done: int, chunks: int, tell: Callable[[Progress], None]) -> None:
-        self.done, self._chunks, self._tell = done, chunks, tell
-        self.frames = self.failed = self.skipped = 0
+    def __init__(self, chunks: Sequence[Chunk], missing: Sequence[Chunk]) -> None:
+        self._chunks = len(chunks)
+        self._chunks_done = self._chunks - len(missing)
+        self._images = sum(chunk.images for chunk in chunks)
+        self._before = self._images - sum(chunk.images for chunk in missing)
+        self._under_way: dict[int, Counter[Step]] = {}
+        self._done_images = self._before
+        self._done: Counter[Step] = Counter()
 
-    def tell(self) -> None:
-        self._tell(Progress(self.done, self._chunks, self.frames, self.failed, self.skipped))
-
-
-def annotate_chunks(
-    plan: AnnotationPlan,
-    chunks: tuple[Chunk, ...],
-    folder: Path,
-    annotator: Annotator,
-    state: _State | None = None,
-) -> None:
-    """Annotate some chunks of one source and write their parts."""
-    state = state or _State(0, len(chunks), lambda _: None)
-    records: list[FrameRecord] = []
-    skipped: list[SkippedRecord] = []
-
-    for chunk, item in frames_of(plan, chunks):
-        if item is None:
-            write_part(folder, chunk.number, records, skipped)
-            records, skipped = [], []
-            state.done += 1
-        elif isinstance(item, SkippedRecord):
-            skipped.append(item)
-            state.skipped += 1
+    def count(self, chunk: Chunk, step: Step | None) -> None:
+        """Take note of a step, or with None of a whole chunk."""
+        steps = self._under_way.setdefault(chunk.number, Counter())
+        if step is Step.LOST:
+            steps.clear()
+            self._done[step] += 1
+        elif step is not None:
+            steps[step] += 1
         else:
-            file = ''
-            if plan.images:
-                file = write_image(folder, key_of(item), item.image, plan.images)
-            records.append(annotator.annotate(item, file=file))
-            state.frames += 1
-            state.failed += records[-1].status is Status.FAILED
-        state.tell()
+            self._done += self._under_way.pop(chunk.number)
+            self._done_images += chunk.images
+            self._chunks_done += 1
+
+    def progress(self) -> Progress:
+        """Say how far it is."""
+        under_way = sum(self._under_way.values(), Counter[Step]())
+        steps = self._done + under_way
+        return Progress(
+            images_done=min(self._images, self._done_images + under_way.total()),
+            images=self._images,
+            images_before=self._before,
+            chunks_done=self._chunks_done,
+            chunks=self._chunks,
+            frames=steps[Step.ANNOTATED] + steps[Step.FAILED],
+            failed=steps[Step.FAILED],
+            skipped=steps[Step.SKIPPED],
+            lost=steps[Step.LOST],
+        )
 
 
-def _begin(plan: AnnotationPlan, folder: Path, annotator: Annotator) -> Manifest:
+def _begin(plan: AnnotationPlan, folder: Path, models: tuple[ModelRecord, ...]) -> Manifest:
     manifest = Manifest(
         version=_version(),
         plan=plan.model_dump(mode='json'),
         plan_id=plan.plan_id,
         vocabulary=tuple(dict.fromkeys(plan.prompts().values())),
-        models=annotator.models.records(),
+        models=models,
         sources=tuple(
             SourceRecord(source=source, topics=plan.topics, size_bytes=_size(source))
             for source in plan.sources
@@ -173,7 +189,7 @@ def _write(folder: Path, manifest: Manifest) -> None:
 
 def _remove(folder: Path) -> None:
     try:
-        for name in ('parts', 'images'):
+        for name in ('parts', 'images', EXPORTS):
             if (folder / name).exists():
                 shutil.rmtree(folder / name)
         # Last, so that a removal which was cut off is known for one.

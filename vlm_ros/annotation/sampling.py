@@ -10,14 +10,26 @@ from vlm_ros.annotation.plan import SamplingPlan
 from vlm_ros.images import Image
 
 SIDE_PX = 32
+Slots = tuple[tuple[str, int], ...]
+"""What a sampler knows: the period of each camera's last chosen image."""
 
 
 class Sampler:
-    """Chooses by number and time; it has to be told of every image of the source, in order."""
+    """Chooses by number and time; it has to be told of every image of the source, in order.
 
-    def __init__(self, plan: SamplingPlan) -> None:
+    Args:
+        plan: What is chosen.
+        slots: What another one knew, to go on from there.
+    """
+
+    def __init__(self, plan: SamplingPlan, slots: Slots = ()) -> None:
         self._plan = plan
-        self._slots: dict[str, int] = {}
+        self._slots = dict(slots)
+
+    @property
+    def slots(self) -> Slots:
+        """What it knows now."""
+        return tuple(sorted(self._slots.items()))
 
     def wants(self, topic: str, index: int, time_s: float | None) -> bool:
         """Whether to look at an image.

@@ -6,8 +6,11 @@ import sys
 import time
 from typing import Any, TypeVar
 
+from vlm_ros.cli.exits import complain
+
 _SHOWN_AFTER_S = 1.0
 """Work that is done sooner needs no bar."""
+_REFRESHED_EVERY_S = 0.1
 
 _Progress = TypeVar('_Progress', bound='Progress')
 
@@ -81,6 +84,82 @@ class Progress:
             redirect_stdout=sys.stdout.isatty(),
         )
         self._task = self._bar.add_task('', total=self._total)
+        self._bar.start()
+
+
+class AnnotationProgress:
+    """A bar over the images of a dataset, with their rate, the time left and what was skipped.
+
+    Called with each `vlm_ros.annotation.run.Progress`, of which it keeps the last.
+
+    Args:
+        quiet: Show nothing.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._is_shown = not quiet and sys.stderr.isatty()
+        self._started_s = time.monotonic()
+        self._next_s = self._started_s + _SHOWN_AFTER_S
+        self._bar: Any = None
+        self._task: Any = None
+        self.last: Any = None
+
+    def __enter__(self) -> 'AnnotationProgress':
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        self._is_shown = False
+
+    def __call__(self, now: Any) -> None:
+        """Take note of how far it is."""
+        if self.last is None:
+            self._started_s = time.monotonic()
+        if self.last is None and now.chunks_done and not self._quiet:
+            about = f'{now.chunks_done} of {now.chunks} chunks, about {now.images_before} images'
+            complain(f'going on: {about}, are done already', kind='')
+        if self.last is not None and now.lost > self.last.lost and not self._quiet:
+            complain('a worker ended; its chunk is begun again', kind='')
+        self.last = now
+        if not self._is_shown or time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + _REFRESHED_EVERY_S
+        notes = f'{now.failed} failed  ' if now.failed else ''
+        notes += f'{now.skipped} skipped' if now.skipped else ''
+        if self._bar is None:
+            self._show(now)
+        taken_s = time.monotonic() - self._started_s
+        self._bar.update(
+            self._task,
+            completed=now.images_done,
+            total=now.images,
+            rate=f'{(now.images_done - now.images_before) / taken_s:.1f}/s',
+            notes=notes,
+        )
+
+    def _show(self, now: Any) -> None:
+        from rich import progress
+
+        self._bar = progress.Progress(
+            progress.MofNCompleteColumn(),
+            progress.BarColumn(),
+            progress.TextColumn('{task.fields[rate]}', markup=False),
+            progress.TimeRemainingColumn(elapsed_when_finished=True),
+            progress.TextColumn('{task.fields[notes]}', markup=False),
+            console=_console(),
+            transient=True,
+        )
+        # From what was done before on, so that it does not count for the rate.
+        self._task = self._bar.add_task(
+            '', total=now.images, completed=now.images_before, rate='', notes=''
+        )
         self._bar.start()
 
 

@@ -4,6 +4,7 @@ rosbags reads what `ros2 bag record` writes: mcap and sqlite3, a folder or a sin
 compressed by file, by message or by chunk; and the `.bag` files of ROS 1.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 import difflib
@@ -37,6 +38,21 @@ class ImageTopic:
     name: str
     msgtype: str
     count: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a bag, by the time of recording.
+
+    Attributes:
+        start_ns: Leave out what was recorded earlier; None for the bag's beginning.
+        stop_ns: Leave out what was recorded then and later; None for the bag's end.
+        before: How many images of each topic come earlier; they are counted on from there.
+    """
+
+    start_ns: int | None = None
+    stop_ns: int | None = None
+    before: tuple[tuple[str, int], ...] = ()
 
 
 def is_bag(path: Path) -> bool:
@@ -83,10 +99,8 @@ class Bag(Media):
         try:
             self._connections = _chosen(self._reader, path, topics)
             self.topics = _image_topics(self._connections)
-            first_ns = self._reader.start_time if self._reader.message_count else 0
-            self._first_ns = first_ns
-            self._start_ns = None if start_s is None else first_ns + round(start_s * _NANOSECONDS)
-            self._stop_ns = None if stop_s is None else first_ns + round(stop_s * _NANOSECONDS)
+            self.first_ns = self._reader.start_time if self._reader.message_count else 0
+            self._span = Span(self._moment(start_s), self._moment(stop_s))
             if start_s is None and stop_s is None:
                 self.length = sum(-(-topic.count // every) for topic in self.topics)
         except BaseException:
@@ -101,7 +115,7 @@ class Bag(Media):
         """
         while True:
             yielded = 0
-            for frame in self._round():
+            for frame in self.stretch(self._span, lambda _, index, __: index % self._every == 0):
                 yielded += 1
                 yield frame
                 if self._closed:
@@ -120,12 +134,25 @@ class Bag(Media):
             self._closed = True
             self._reader.close()
 
-    def _round(self) -> Iterator[Frame]:
-        counts: dict[str, int] = {}
-        for connection, recorded_ns, content in self._messages():
-            index = counts.get(connection.topic, 0)
-            counts[connection.topic] = index + 1
-            if index % self._every:
+    def stretch(
+        self, span: Span, wants: Callable[[str, int, float], bool] = lambda *_: True
+    ) -> Iterator[Frame]:
+        """Yield the images of a part of the bag once; may be asked again and again.
+
+        Args:
+            span: The part.
+            wants: Asked of each image, before it is decoded, with its topic, its number among the
+                topic's and the seconds since the bag's first message.
+
+        Raises:
+            SourceError: The bag is damaged from here on.
+        """
+        counts = Counter(dict(span.before))
+        for connection, recorded_ns, content in self._messages(span):
+            index = counts[connection.topic]
+            counts[connection.topic] += 1
+            time_s = self.seconds(recorded_ns)
+            if not wants(connection.topic, index, time_s):
                 continue
             try:
                 msg = self._reader.deserialize(content, connection.msgtype)
@@ -140,14 +167,37 @@ class Bag(Media):
                 image,
                 self.source,
                 index,
-                (recorded_ns - self._first_ns) / _NANOSECONDS,
+                time_s,
                 connection.topic,
                 stamp_ns or recorded_ns,  # nobody set it
             )
 
-    def _messages(self) -> Iterator[tuple[Any, int, bytes]]:
+    def times(self, *, stop_s: float | None = None) -> Iterator[tuple[str, int]]:
+        """Yield topic and time of recording, in nanoseconds, of each image; decodes none.
+
+        Args:
+            stop_s: Go no further, in seconds since the bag's first message.
+
+        Raises:
+            SourceError: The bag is damaged from here on.
+        """
+        for connection, recorded_ns, _ in self._messages(Span(stop_ns=self._moment(stop_s))):
+            yield connection.topic, recorded_ns
+
+    def seconds(self, recorded_ns: int) -> float:
+        """Return how long after the bag's first message something was recorded."""
+        return (recorded_ns - self.first_ns) / _NANOSECONDS
+
+    def moment(self, time_s: float) -> int:
+        """Return the nanosecond that is so long after the bag's first message."""
+        return self.first_ns + round(time_s * _NANOSECONDS)
+
+    def _moment(self, time_s: float | None) -> int | None:
+        return None if time_s is None else self.moment(time_s)
+
+    def _messages(self, span: Span) -> Iterator[tuple[Any, int, bytes]]:
         try:
-            yield from self._reader.messages(self._connections, self._start_ns, self._stop_ns)
+            yield from self._reader.messages(self._connections, span.start_ns, span.stop_ns)
         except Exception as error:
             if self._closed:
                 return

@@ -44,16 +44,26 @@ class Reading:
 
     def next(self) -> Frame | None:
         """Return the next frame that is wanted; None where there are no more."""
-        while self._capture.grab():
-            index, self._count = self._count, self._count + 1
-            self._position_s = self._time_s()
-            if index % self._every:
-                continue
-            read, bgr = self._capture.retrieve()
-            if read:
-                rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), np.uint8)
-                return Frame(rgb, self._source, index, self._position_s)
+        while (place := self.grab()) is not None:
+            if place[0] % self._every == 0 and (frame := self.retrieve()) is not None:
+                return frame
         return None
+
+    def grab(self) -> tuple[int, float] | None:
+        """Go on by one frame; return its number and its time in seconds, None at the end."""
+        if not self._capture.grab():
+            return None
+        self._count += 1
+        self._position_s = self._time_s()
+        return self._count - 1, self._position_s
+
+    def retrieve(self) -> Frame | None:
+        """Return the frame that was grabbed last; None where it cannot be decoded."""
+        read, bgr = self._capture.retrieve()
+        if not read:
+            return None
+        rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), np.uint8)
+        return Frame(rgb, self._source, self._count - 1, self._position_s)
 
     def check_end(self) -> None:
         """Tell a video's end from a break, which OpenCV reports alike.

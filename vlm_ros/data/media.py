@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import cv2
 
 from vlm_ros.data.bags import Bag, is_bag
+from vlm_ros.data.clips import Clip
 from vlm_ros.data.frames import Frame, Media
 from vlm_ros.data.photographs import (
     OnSkipped,
@@ -18,10 +19,10 @@ from vlm_ros.data.photographs import (
     samples,
     SUFFIXES,
 )
-from vlm_ros.data.video import Video
+from vlm_ros.data.video import OPEN_TIMEOUT_S, READ_TIMEOUT_S, Video
 from vlm_ros.errors import SourceError
 
-__all__ = ['Frame', 'Media', 'check_source', 'open_media']
+__all__ = ['Frame', 'Media', 'check_source', 'open_clip', 'open_media']
 
 SCHEMES = ('rtsp', 'rtsps', 'http', 'https', 'rtmp', 'rtp', 'srt', 'udp', 'tcp')
 """The addresses that are taken for streams."""
@@ -79,6 +80,17 @@ def open_media(
     else:
         return Video(source, str(path), loop=loop, every=every)
     return Photographs(source, photographs, loop=loop, every=every, on_skipped=on_skipped)
+
+
+def open_clip(source: str) -> Clip:
+    """Open a recording that `open_media` opens as a video, to choose which frames are decoded.
+
+    Raises:
+        SourceError: It cannot be opened.
+    """
+    if _scheme(source):
+        return Clip(_without_password(source), source, timeouts_s=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+    return Clip(source, str(_path(source)))
 
 
 def check_source(source: str) -> None:

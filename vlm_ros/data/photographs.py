@@ -92,6 +92,23 @@ class Photographs(Media):
             if not self._loop:
                 return
 
+    def stretch(self, first: int, stop: int | None) -> Iterator[Frame]:
+        """Yield some of the photographs once; each that cannot be read is told of.
+
+        Args:
+            first: The number of the first one, from 0.
+            stop: That of the one behind the last; None for all.
+        """
+        for index, (name, path) in self._photographs:
+            if index < first or (stop is not None and index >= stop):
+                continue
+            try:
+                image = self._image(index, path)
+            except (ImageError, OSError) as error:
+                self._on_skipped(name, _failure(name, error))
+            else:
+                yield Frame(image, name, index)
+
     def close(self) -> None:
         """End the iteration and forget the photographs."""
         self._closed = True
@@ -107,11 +124,15 @@ class Photographs(Media):
         return image
 
     def _report(self, name: str, error: ImageError | OSError) -> None:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        failure = SourceError(f'{name} cannot be read: {reason}')
+        failure = _failure(name, error)
         if len(self._photographs) == 1:
             raise failure from error
         self._on_skipped(name, failure)
+
+
+def _failure(name: str, error: ImageError | OSError) -> SourceError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return SourceError(f'{name} cannot be read: {reason}')
 
 
 def photographs_in(folder: Path) -> list[tuple[str, Path]]:

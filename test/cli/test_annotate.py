@@ -1,0 +1,248 @@
+"""`vlm-ros annotate`: real photographs, a bag and a video become datasets and other formats."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_typestore, Stores
+from skimage import data
+import yaml
+
+from vlm_ros.annotation.tags import TAGS
+from vlm_ros.cli.annotate import FORMATS, LABEL_SETS
+from vlm_ros.cli.main import main
+from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo, WRITERS
+from vlm_ros.records import FrameRecord, read_lines
+from vlm_ros.vocabularies import names
+
+STORE = get_typestore(Stores.ROS2_JAZZY)
+CompressedImage = STORE.types['sensor_msgs/msg/CompressedImage']
+Header = STORE.types['std_msgs/msg/Header']
+Time = STORE.types['builtin_interfaces/msg/Time']
+PHOTO = np.ascontiguousarray(data.astronaut()[:96, :128])
+START_NS = 1_700_000_000_000_000_000
+FAKE = ['--backend', 'fake', '--quiet']
+
+
+def drive(path, count=12, damaged=()):
+    """Two cameras at 10 Hz."""
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        kind = CompressedImage.__msgtype__
+        connections = [
+            writer.add_connection(topic, kind, typestore=STORE) for topic in ('/front', '/rear')
+        ]
+        for index in range(count):
+            stamp_ns = START_NS + index * 100_000_000
+            header = Header(stamp=Time(*divmod(stamp_ns, 1_000_000_000)), frame_id='camera')
+            view = np.roll(PHOTO, 4 * index, axis=1)
+            content = cv2.imencode('.png', view[..., ::-1])[1]
+            if index in damaged:
+                content = content[:100]
+            msg = CompressedImage(header, 'png', content)
+            for connection in connections:
+                writer.write(connection, stamp_ns, STORE.serialize_cdr(msg, kind))
+    return path
+
+
+def run(capsys, *args):
+    status = main(['annotate', *map(str, args)])
+    out, err = capsys.readouterr()
+    assert out == ''
+    return status, err
+
+
+def records(folder):
+    return list(read_lines(folder / 'annotations.jsonl', FrameRecord))
+
+
+def everything(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+
+
+def test_the_choices_are_those_there_are():
+    assert set(FORMATS) <= set(WRITERS)
+    assert set(LABEL_SETS) == set(names())
+
+
+def test_a_bag_becomes_a_dataset_in_every_format(capsys, tmp_path):
+    out = tmp_path / 'out'
+    args = [drive(tmp_path / 'drive'), '-o', out, '--backend', 'fake', '--labels', 'kitti']
+    args += ['--topic', 'front', '--rate', 5, '--images', 'png', '--format', 'coco,yolo,voc']
+    args += ['--format', 'kitti', '--caption', '--question', 'is there a car?', '--track']
+    status, err = run(capsys, *args)
+    assert status == 0
+    assert err.startswith(f'vlm-ros: 6 images in {out}, ')
+    assert err.count('\n') == 1
+    found = records(out)
+    assert [(row.topic, row.index) for row in found] == [('/front', i) for i in range(0, 12, 2)]
+    boxes = sum(len(row.detections) for row in found)
+    assert boxes == 6 * 6
+    exports = out / 'exports'
+    for truth in (
+        read_coco(
+            exports / 'coco/annotations/instances_train.json', images=exports / 'coco/images'
+        ),
+        read_yolo(exports / 'yolo/data.yaml'),
+        read_voc(exports / 'voc'),
+        read_kitti(exports / 'kitti'),
+    ):
+        assert sum(len(image.boxes) for image in truth.images) == boxes
+    assert found[-1].answers[0].answer == 'yes'
+    assert found[-1].detections[0].track_id
+    before = everything(out)
+    status, err = run(capsys, *args)
+    assert status == 0
+    first, last = err.splitlines()
+    assert first == 'vlm-ros: going on: 1 of 1 chunks, about 6 images, are done already'
+    assert last == f'vlm-ros: 6 images in {out}, 6 of them from before'
+    assert everything(out) == before
+
+
+def test_a_plan_file_and_the_options_over_it(capsys, tmp_path):
+    plan = tmp_path / 'plan.yaml'
+    sources = [str(drive(tmp_path / 'drive'))]
+    plan.write_text(
+        yaml.safe_dump(
+            {
+                'sources': sources,
+                'label_set': 'kitti',
+                'sampling': {'every': 3, 'stop_s': 1.0},
+                'backend': {'name': 'fake', 'options': {'max_batch': 2}},
+                'backends': {'caption': {'name': 'fake', 'model': 'talker'}},
+                'caption': True,
+            }
+        )
+    )
+    args = ['--plan', plan, '-o', tmp_path / 'out', '--quiet', '--topic', '/rear']
+    assert run(capsys, *args, '--vocabulary', 'car, bus', '--option', 'oom_above=1') == (0, '')
+    made = json.loads((tmp_path / 'out' / 'dataset.json').read_bytes())
+    assert made['plan']['backend'] == {
+        'name': 'fake',
+        'model': '',
+        'device': 'cpu',
+        'options': {'max_batch': 2, 'oom_above': 1},
+    }
+    assert made['vocabulary'] == ['car', 'bus']
+    assert [model['model_id'] for model in made['models']] == ['fake', 'fake:talker']
+    assert [row.index for row in records(tmp_path / 'out')] == [0, 3, 6, 9]
+
+
+def test_another_backend_for_one_thing_has_its_own_options(capsys, tmp_path):
+    args = ['sample:chelsea', '-o', tmp_path / 'out', *FAKE, '--vocabulary', 'cat', '--caption']
+    args += ['--use', 'boxes=fake:finder', '--option', 'boxes.scene=cat 0 0 1 0.5']
+    assert run(capsys, *args) == (0, '')
+    (record,) = records(tmp_path / 'out')
+    assert record.detections[0].xyxy == (0, 0, 451, 150)
+    assert record.caption.text
+    made = json.loads((tmp_path / 'out' / 'dataset.json').read_bytes())
+    assert [model['model_id'] for model in made['models']] == ['fake:finder', 'fake']
+
+
+def test_what_ends_a_run_is_its_status(capsys, tmp_path):
+    photos = ['sample:chelsea', 'sample:coffee']
+    args = [*photos, *FAKE, '--vocabulary']
+    assert run(capsys, *args, 'absent cat', '-o', tmp_path / 'a') == (1, '')
+    status, err = run(capsys, *args, 'cat', '-o', tmp_path / 'b', '--option', 'script=ok fail')
+    assert status == 3
+    assert 'coffee' in err
+    assert 'failed on purpose' in err
+    assert len(records(tmp_path / 'b')) == 2
+    bag = drive(tmp_path / 'drive', damaged=(2, 5))
+    status, err = run(capsys, bag, *FAKE, '--vocabulary', 'cat', '-o', tmp_path / 'c')
+    assert status == 2
+    assert 'message 2 of /front' in err
+    assert err.count('\n') == 1
+    assert len(records(tmp_path / 'c')) == 20
+    skipped = json.loads((tmp_path / 'c' / 'dataset.json').read_bytes())['skipped']
+    assert len(skipped) == 4
+
+
+@pytest.mark.parametrize(
+    ('args', 'status', 'message'),
+    [
+        (['sample:'], 2, 'there is nothing to annotate'),
+        (['--caption'], 2, 'there is no source'),
+        (['nowhere.mcap', '--caption'], 2, 'there is no file or folder nowhere.mcap'),
+        (['sample:', '--caption', '--format', 'coco'], 2, 'the format coco holds boxes'),
+        (['sample:', '--vocabulary', 'cat', '--masks'], 3, "'fake' cannot segment"),
+        (['sample:', '--tags', 'driving'], 3, 'name one that can: --use tags=BACKEND'),
+        (['sample:', '--tags', 'drivng'], 2, "there are no tags 'drivng'"),
+        (['sample:', '--caption', '--use', 'mask=sam'], 2, 'with one of boxes, masks'),
+        (['sample:', '--caption', '--use', 'caption=fak'], 3, "did you mean 'fake'"),
+        (['sample:', '--caption', '--option', 'masks.a=1'], 2, 'nothing is named for masks'),
+        (['sample:', '--caption', '--plan', 'no.yaml'], 2, 'the plan no.yaml cannot be read'),
+        (
+            ['sample:', '--caption', '--start', '3', '--stop', '2'],
+            2,
+            'ends, at 2 s, before it begins',
+        ),
+        (['sample:chelsea', '--topic', 'a', '--caption'], 2, 'topics are those of bags'),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_writes_nothing(
+    capsys, tmp_path, args, status, message
+):
+    found, err = run(capsys, *args, *FAKE, '-o', tmp_path / 'out')
+    assert (found, err.count('\n')) == (status, 1)
+    assert message in err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_plans_and_tags_of_odd_content(capsys, tmp_path):
+    file = tmp_path / 'file.yaml'
+    for content, message in (
+        ('speed: fast', "has 'speed', which is none of sources"),
+        ('- a', 'should have lines'),
+        ('a: [', 'is not YAML'),
+        ('caption: perhaps', 'caption: Input should be a valid boolean'),
+        ('sampling: 3', 'sampling should have names and values'),
+    ):
+        file.write_text(content)
+        status, err = run(capsys, 'sample:', '--plan', file, *FAKE, '-o', tmp_path / 'out')
+        assert (status, err.count('\n')) == (2, 1)
+        assert message in err
+    for content in ('weather: [rain]', 'weather', 'weather: {a: b}', ''):
+        file.write_text(content)
+        status, err = run(capsys, 'sample:', '--tags', file, *FAKE, '-o', tmp_path / 'out')
+        assert (status, err.count('\n')) == (2, 1)
+    assert all(len(set(group)) > 1 for tags in TAGS.values() for group in tags.values())
+
+
+def test_ctrl_c_leaves_whole_parts_and_the_same_command_goes_on(tmp_path):
+    bag = str(drive(tmp_path / 'drive', count=30))
+    args = ['--vocabulary', 'car', '--backend', 'fake', '--chunk', '10', '--images', 'jpeg']
+    command = [sys.executable, '-m', 'vlm_ros.cli', 'annotate', bag, *args]
+    slow = [*command, '-o', str(tmp_path / 'cut'), '--option', 'latency_s=0.05']
+    process = subprocess.Popen(slow, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until_s = time.monotonic() + 60
+    while not (tmp_path / 'cut/parts/00001.jsonl').exists() and time.monotonic() < until_s:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'the same command goes on from there' in err
+    assert err.count('\n') == 1
+    assert not (tmp_path / 'cut' / 'annotations.jsonl').exists()
+    again = subprocess.run(slow, capture_output=True, text=True, timeout=100, check=True)
+    assert 'going on: ' in again.stderr
+    whole = [*command, '-o', str(tmp_path / 'whole'), '--option', 'latency_s=0.05']
+    subprocess.run(whole, capture_output=True, timeout=100, check=True)
+    assert everything(tmp_path / 'cut') == everything(tmp_path / 'whole')
+
+
+def test_the_embedded_backend_finds_the_cat(capsys, tmp_path):
+    args = ['sample:chelsea', '-o', tmp_path / 'out', '--quiet', '--vocabulary', 'cat, car']
+    assert run(capsys, *args) == (0, '')
+    (record,) = records(tmp_path / 'out')
+    assert [row.label for row in record.detections] == ['cat']

@@ -1,0 +1,213 @@
+"""Make a dataset of bags, videos and photographs: boxes, tracks, masks, words and tags."""
+
+import argparse
+from collections.abc import Iterator
+import contextlib
+from pathlib import Path
+import time
+from typing import TYPE_CHECKING
+
+from vlm_ros.cli.exits import complain, Exit
+from vlm_ros.cli.options import (
+    add_model_arguments,
+    add_score_threshold,
+    fraction,
+    number,
+    positive,
+    text,
+)
+
+if TYPE_CHECKING:
+    from vlm_ros.annotation.plan import AnnotationPlan
+    from vlm_ros.annotation.run import Progress
+    from vlm_ros.annotation.work import Crew
+    from vlm_ros.records import Manifest
+
+FORMATS = ('coco', 'yolo', 'voc', 'kitti')
+LABEL_SETS = ('kitti', 'nuscenes', 'bdd100k', 'carla', 'coco')
+
+_EPILOG = """\
+What a backend cannot do, another one does: --use masks=sam:facebook/sam-vit-base, with one of
+boxes, masks, caption, answers and tags before the sign, and --option masks.dtype=float32 for it.
+
+The same command goes on where an earlier one was interrupted, and does nothing where all is done.
+
+exit status:
+  0    the dataset is whole, and something is in it
+  1    it is whole, and nothing was found or said in any image
+  2    wrong usage, or something given could not be read (dataset.json lists it); the rest is done
+  3    the backend could not be loaded, or failed at some images
+  130  interrupted; the same command goes on
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.epilog = _EPILOG
+    add = parser.add_argument
+    add(
+        'sources',
+        nargs='*',
+        metavar='SOURCE',
+        help='a bag (folder, .mcap, .db3, .bag), a video, a photograph, a folder of them, or '
+        'sample: for photographs that are at hand',
+    )
+    add('-o', '--output', required=True, metavar='DIR', help="the dataset's folder")
+    add('--plan', metavar='FILE.yaml', help='all that follows, down to --images; options go first')
+    _add_wanted(parser.add_argument_group('what to annotate'))
+    _add_sampling(parser.add_argument_group('which images'))
+    model = add_model_arguments(parser, are_defaults_left_out=True)
+    model.add_argument(
+        '--use',
+        type=text,
+        action='append',
+        metavar='WHAT=BACKEND[:MODEL]',
+        help='another backend for boxes, masks, caption, answers or tags; several times',
+    )
+    output = parser.add_argument_group('output')
+    output.add_argument(
+        '--images', choices=('jpeg', 'png', 'none'), help='keep the pictures as (none)'
+    )
+    output.add_argument(
+        '--format',
+        type=_formats,
+        action='extend',
+        default=[],
+        metavar='NAMES',
+        help=f'write DIR/exports/NAME as well: {", ".join(FORMATS)}; several with commas',
+    )
+    output.add_argument('--anew', action='store_true', help='remove the dataset in DIR first')
+    output.add_argument('-q', '--quiet', action='store_true', help='errors only')
+    scale = parser.add_argument_group('scale')
+    scale.add_argument(
+        '--workers', type=positive, metavar='N', help='processes, each with its own model (1)'
+    )
+    scale.add_argument(
+        '--ray', metavar='ADDRESS', help='work on a Ray cluster: auto, local or its address'
+    )
+
+
+def _add_wanted(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    names = group.add_mutually_exclusive_group()
+    names.add_argument(
+        '--vocabulary',
+        type=text,
+        metavar='NAMES',
+        help="what to look for, with commas between: 'person, dog'",
+    )
+    names.add_argument('--labels', choices=LABEL_SETS, help='the classes of a dataset instead')
+    add_score_threshold(group)
+    add('--masks', action='store_true', default=None, help='cut out what the boxes hold')
+    add('--track', action='store_true', default=None, help='number things from image to image')
+    add('--caption', action='store_true', default=None, help='describe each image')
+    add('--question', type=text, action='append', help='ask it of each image; several times')
+    add('--tags', metavar='FILE', help='groups of names for whole images: a YAML file, or driving')
+
+
+def _add_sampling(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add('--topic', action='append', metavar='NAME', help='of bags; several times (all images)')
+    add('--rate', type=number, metavar='HZ', help='so many a second of each camera at most')
+    add('--every', type=positive, metavar='N', help='every Nth of each camera only')
+    add(
+        '--scene-change',
+        type=fraction,
+        metavar='D',
+        help='only what differs so much from the one before, 0 to 1, such as 0.05',
+    )
+    add('--start', type=number, metavar='S', help='from this second of each source on')
+    add('--stop', type=number, metavar='S', help='up to this second')
+    add('--chunk', type=positive, metavar='N', help='images done, and lost, together (100)')
+
+
+def _formats(argument: str) -> list[str]:
+    names = [name.strip() for name in argument.split(',')]
+    for name in names:
+        if name not in FORMATS:
+            raise argparse.ArgumentTypeError(
+                f'there is no format {name!r}; there are {", ".join(FORMATS)}'
+            )
+    return names
+
+
+def main(args: argparse.Namespace) -> int:
+    """Make the dataset; return the exit status."""
+    from vlm_ros.annotation.exports import check_formats, export
+    from vlm_ros.annotation.run import annotate
+    from vlm_ros.cli.annotation_plan import plan_of
+    from vlm_ros.cli.progress import AnnotationProgress
+    from vlm_ros.data.media import check_source
+
+    plan = plan_of(args)
+    for source in plan.sources:
+        check_source(source)
+    check_formats(plan, args.format)
+    folder = Path(args.output).expanduser()
+    started_s = time.monotonic()
+    with AnnotationProgress(quiet=args.quiet) as progress, _crew(args, plan) as crew:
+        try:
+            manifest = annotate(plan, folder, crew=crew, progress=progress, anew=args.anew)
+            progress.close()
+            written = export(plan, folder, args.format)
+        except KeyboardInterrupt:
+            progress.close()
+            done = progress.last
+            complain(
+                f'interrupted after {_images(done.frames if done else 0)}; what is done is in '
+                f'{folder}, and the same command goes on from there',
+                kind='',
+            )
+            return Exit.INTERRUPTED
+    for name, files in written.items():
+        if files.left_out and not args.quiet:
+            complain(f'{name}: {len(files.left_out)} left out, such as '
+                     f'{files.left_out[0].name}: {files.left_out[0].reason}', kind='')  # fmt: skip
+    return _end(args, folder, manifest, progress.last, time.monotonic() - started_s)
+
+
+@contextlib.contextmanager
+def _crew(args: argparse.Namespace, plan: 'AnnotationPlan') -> Iterator['Crew']:
+    from vlm_ros.annotation.loading import load_annotator
+    from vlm_ros.annotation.work import Alone
+
+    crew: Crew = Alone(plan, load_annotator(plan))
+    try:
+        yield crew
+    finally:
+        crew.close()
+
+
+def _end(
+    args: argparse.Namespace,
+    folder: Path,
+    manifest: 'Manifest',
+    done: 'Progress | None',
+    taken_s: float,
+) -> int:
+    from vlm_ros.annotation.summary import summary_of
+
+    summary = summary_of(folder)
+    frames = done.frames if done else 0
+    if not args.quiet:
+        parts = [f'{_images(summary.images)} in {folder}']
+        if frames < summary.images:
+            parts.append(f'{summary.images - frames} of them from before')
+        if frames:
+            parts.append(f'{frames / taken_s:.1f} a second')
+        if summary.failed:
+            parts.append(f'{summary.failed} failed')
+        if manifest.skipped:
+            parts.append(f'{len(manifest.skipped)} not readable, see {folder / "dataset.json"}')
+        complain(', '.join(parts), kind='')
+    if summary.failed:
+        complain(f'{summary.failure}; --anew tries all again')
+        return Exit.FAILED
+    if manifest.skipped:
+        complain(manifest.skipped[0].reason)
+        return Exit.UNUSABLE
+    return Exit.OK if summary.found else Exit.NOTHING
+
+
+def _images(count: int) -> str:
+    return f'{count} image{"" if count == 1 else "s"}'
