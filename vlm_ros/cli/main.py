@@ -16,7 +16,17 @@ from vlm_ros.cli.exits import complain, Exit
 from vlm_ros.errors import BackendError, ModelError, VlmRosError
 
 LOOKING_VERBS = ('detect', 'ground', 'classify', 'caption', 'ask')
-VERBS = (*LOOKING_VERBS, 'annotate', 'evaluate', 'backends', 'fetch', 'models', 'doctor', 'benchmark')
+VERBS = (
+    *LOOKING_VERBS,
+    'annotate',
+    'evaluate',
+    'backends',
+    'fetch',
+    'models',
+    'doctor',
+    'benchmark',
+    'review',
+)
 
 _EPILOG = """\
 exit status of detect, ground, classify, caption and ask:

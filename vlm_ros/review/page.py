@@ -1,0 +1,227 @@
+"""The review page: one HTML file with its script, its style and the annotations in it."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from vlm_ros.errors import InputError
+from vlm_ros.records import FrameRecord, read_lines
+from vlm_ros.review.applying import ANNOTATIONS, read_manifest
+from vlm_ros.review.ordering import compare, Comparison, worst_first
+from vlm_ros.review.pictures import files_of, inlined, links_to
+from vlm_ros.review.reviews import kept_reviews, latest, lines_of
+from vlm_ros.whole_files import writing
+
+PAGE = 'review.html'
+INLINE_BYTES = 16_000_000
+"""Pictures up to this are put into the page. Beyond it a browser would take seconds to open it,
+and the page links to the dataset's pictures instead."""
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A dataset as the page shows it.
+
+    Attributes:
+        folder: The dataset's.
+        vocabulary: The names that were looked for.
+        records: The images.
+        files: Its pictures, by their name in the records.
+        compared: Of each image, what another dataset says; empty without one.
+        compared_with: The other dataset's folder; empty without one.
+    """
+
+    folder: Path
+    vocabulary: tuple[str, ...]
+    records: tuple[FrameRecord, ...]
+    files: Mapping[str, Path]
+    compared: Mapping[str, Comparison]
+    compared_with: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that was written.
+
+    Attributes:
+        path: Where.
+        images: How many images it shows.
+        linked: Whether it needs the dataset's pictures beside it.
+        without_picture: How many images have none.
+    """
+
+    path: Path
+    images: int
+    linked: bool
+    without_picture: int
+
+
+def read_reviewed(folder: Path, other: Path | None = None) -> Reviewed:
+    """Read a dataset.
+
+    Args:
+        folder: The dataset's.
+        other: A dataset of the same images, made by another model.
+
+    Raises:
+        InputError: There is no dataset, or the other one has none of its images.
+    """
+    manifest = read_manifest(folder)
+    records = tuple(read_lines(folder / ANNOTATIONS, FrameRecord))
+    compared: dict[str, Comparison] = {}
+    if other is not None:
+        read_manifest(other)
+        rows = {row.key: row.detections for row in read_lines(other / ANNOTATIONS, FrameRecord)}
+        compared = {
+            record.key: compare(record.detections, rows[record.key])
+            for record in records
+            if record.key in rows
+        }
+        if records and not compared:
+            raise InputError(
+                f'{other} has none of the images of {folder}; annotate the same sources, named in '
+                'the same way'
+            )
+    return Reviewed(
+        folder,
+        manifest.vocabulary,
+        records,
+        files_of(folder, records),
+        compared,
+        '' if other is None else str(other),
+    )
+
+
+def write_page(
+    folder: Path,
+    path: Path | None = None,
+    *,
+    other: Path | None = None,
+    inline_bytes: int = INLINE_BYTES,
+    by: str = '',
+) -> Page:
+    """Write a dataset's review page, whole or not at all.
+
+    Args:
+        folder: The dataset's.
+        path: Where; `review.html` in the folder by default.
+        other: A dataset of the same images, made by another model, to compare with.
+        inline_bytes: Up to how many bytes of pictures are put into the page; 0 for none.
+        by: Who reviews.
+
+    Raises:
+        InputError: There is no dataset.
+        StorageError: The disk is full, or the page cannot be written.
+    """
+    reviewed = read_reviewed(folder, other)
+    path = path or folder / PAGE
+    pictures = inlined(reviewed.files, inline_bytes) if inline_bytes else None
+    linked = pictures is None and bool(reviewed.files)
+    if pictures is None:
+        pictures = links_to(reviewed.files, path)
+    content = render(reviewed, pictures, by=by)
+    with writing(path) as stream:
+        stream.write(content)
+    without = sum(record.image.file not in pictures for record in reviewed.records)
+    return Page(path, len(reviewed.records), linked, without)
+
+
+def render(
+    reviewed: Reviewed, pictures: Mapping[str, str], *, by: str = '', served: bool = False
+) -> bytes:
+    """Return the page.
+
+    Args:
+        reviewed: What it shows.
+        pictures: The address of each picture, by its name in the records.
+        by: Who reviews.
+        served: Whether a server takes what is said.
+    """
+    from jinja2 import Environment, FileSystemLoader
+
+    here = Path(__file__).parent
+    script, style = ((here / name).read_text(encoding='utf-8') for name in ('page.js', 'page.css'))
+    environment = Environment(
+        loader=FileSystemLoader(here), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    html = environment.get_template('page.html').render(
+        name=reviewed.folder.resolve().name,
+        script=script,
+        style=style,
+        script_hash=_hash(script),
+        style_hash=_hash(style),
+        data=_data(reviewed, pictures, by, served),
+    )
+    return html.encode()
+
+
+def _data(
+    reviewed: Reviewed, pictures: Mapping[str, str], by: str, served: bool
+) -> dict[str, Any]:
+    kept = [line for record in reviewed.records for line in lines_of(record)]
+    kept += kept_reviews(reviewed.folder)
+    places = range(len(reviewed.records))
+    keys = [worst_first(row, reviewed.compared.get(row.key)) for row in reviewed.records]
+    return {
+        'id': _identity(reviewed.records),
+        'by': by,
+        'served': served,
+        'vocabulary': reviewed.vocabulary,
+        'compared': reviewed.compared_with,
+        'reviews': [
+            line.model_dump(mode='json', exclude_defaults=True) for line in latest(kept).values()
+        ],
+        'frames': [
+            _frame(reviewed.records[place], place, pictures, reviewed.compared)
+            for place in sorted(places, key=lambda place: (keys[place], place))
+        ],
+    }
+
+
+def _frame(
+    record: FrameRecord,
+    place: int,
+    pictures: Mapping[str, str],
+    compared: Mapping[str, Comparison],
+) -> dict[str, Any]:
+    comparison = compared.get(record.key)
+    frame: dict[str, Any] = {
+        'key': record.key,
+        'place': place,
+        'camera': record.topic or record.source,
+        'source': record.source,
+        'status': record.status.name if record.status is not None else 'NOT ASKED',
+        'size': [record.image.width, record.image.height],
+        'boxes': [[row.label, row.score, row.xyxy, row.track_id] for row in record.detections],
+    }
+    more = {
+        'message': record.message,
+        'time': record.time_s,
+        'picture': pictures.get(record.image.file),
+        'caption': record.caption.text or record.caption.status.name if record.caption else '',
+        'answers': [[row.question, row.answer or row.status.name] for row in record.answers],
+        'tags': {group: row.label for group, row in record.tags.items()},
+        'unrecognized': record.unrecognized,
+        'disagreement': round(comparison.disagreement, 4) if comparison else None,
+        'alone': [i for i, agreed in enumerate(comparison.agreed) if not agreed]
+        if comparison
+        else None,
+        'missing': [[row.label, row.score, row.xyxy] for row in comparison.missing]
+        if comparison
+        else None,
+    }
+    return frame | {name: value for name, value in more.items() if value not in (None, '', [], {})}
+
+
+def _identity(records: Sequence[FrameRecord]) -> str:
+    """Return what a browser keeps the state of a page under: the same whatever was reviewed."""
+    rows = [[r.key, [[box.label, *box.xyxy] for box in r.detections]] for r in records]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def _hash(text: str) -> str:
+    return 'sha256-' + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

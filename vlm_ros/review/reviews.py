@@ -1,0 +1,193 @@
+"""What people said of a dataset: one JSON line each, kept beside its records.
+
+The file grows by a line with each verdict, and a later line about the same box holds. So nothing
+that was said is lost, and two files can be put together in any order.
+"""
+
+from collections.abc import Iterable, Iterator
+import contextlib
+from datetime import datetime, timezone
+import fcntl
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from vlm_ros.errors import InputError, StorageError
+from vlm_ros.records import FrameRecord, ReviewRecord, Verdict
+from vlm_ros.records.frames import Box
+from vlm_ros.records.lines import parse
+from vlm_ros.records.model import Record
+
+REVIEWS = 'reviews.jsonl'
+"""In a dataset's folder."""
+MAX_LABEL = 200
+_LOCK = '.reviews.lock'
+Target = tuple[str, int | None]
+"""The key of an image, and the number of the box; None for the image as a whole."""
+
+
+def moment_of(at: str) -> datetime:
+    """Return a time in ISO 8601; UTC where it has no zone, and long ago where it is empty.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not at:
+        return datetime.min.replace(tzinfo=timezone.utc)
+    # Python 3.10 does not know the letter.
+    moment = datetime.fromisoformat(at.replace('Z', '+00:00'))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _time(value: str) -> str:
+    moment_of(value)
+    return value
+
+
+class ReviewLine(Record):
+    """What a person said of a box or of an image.
+
+    Attributes:
+        key: The image's.
+        box: The number of the box among its detections; None for the image as a whole.
+        found: The model's name for the box; with `xyxy`, what tells whether it is still the same.
+        xyxy: Where the box was.
+        verdict: Whether it stays; None takes back what was said before.
+        label: The name that the person gave it instead; empty for no other.
+        at: When, in ISO 8601.
+        by: Who.
+    """
+
+    key: str
+    box: int | None = Field(default=None, ge=0)
+    found: str = ''
+    xyxy: Box | None = None
+    verdict: Verdict | None = None
+    label: str = Field(default='', max_length=MAX_LABEL)
+    at: Annotated[str, AfterValidator(_time)] = ''
+    by: str = Field(default='', max_length=MAX_LABEL)
+
+    @property
+    def target(self) -> Target:
+        """What it is about."""
+        return self.key, self.box
+
+    def review(self) -> ReviewRecord | None:
+        """Return what the record keeps of it."""
+        if self.verdict is None:
+            return None
+        return ReviewRecord(verdict=self.verdict, label=self.label, at=self.at, by=self.by)
+
+
+def lines_of(record: FrameRecord) -> Iterator[ReviewLine]:
+    """Yield the reviews that a record has, as lines."""
+    said: list[tuple[int | None, ReviewRecord | None]] = [(None, record.review)]
+    said += [(index, row.review) for index, row in enumerate(record.detections)]
+    for box, review in said:
+        if review is None:
+            continue
+        row = None if box is None else record.detections[box]
+        yield ReviewLine(
+            key=record.key,
+            box=box,
+            found='' if row is None else row.label,
+            xyxy=None if row is None else row.xyxy,
+            verdict=review.verdict,
+            label=review.label,
+            at=review.at,
+            by=review.by,
+        )
+
+
+def latest(lines: Iterable[ReviewLine]) -> dict[Target, ReviewLine]:
+    """Return what holds of each target: the latest, and of equally late ones the last."""
+    held: dict[Target, ReviewLine] = {}
+    for line in lines:
+        before = held.get(line.target)
+        if before is None or moment_of(line.at) >= moment_of(before.at):
+            held[line.target] = line
+    return held
+
+
+def read_reviews(path: Path) -> list[ReviewLine]:
+    """Return the lines of a file, in their order.
+
+    A last line that was cut off, as by a power failure, is left out: whoever wrote it was never
+    told that it is kept.
+
+    Raises:
+        InputError: A line is no review; the message says which and why.
+        StorageError: The file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
+    return [
+        parse(row, ReviewLine, f'line {number} of {path}')
+        for number, row in enumerate(content[: _whole(content)].splitlines(), 1)
+        if row.strip()
+    ]
+
+
+def kept_reviews(folder: Path) -> list[ReviewLine]:
+    """Return the lines that a dataset has; none where nobody has said anything yet."""
+    path = folder / REVIEWS
+    return read_reviews(path) if path.exists() else []
+
+
+def append_reviews(folder: Path, lines: Iterable[ReviewLine]) -> None:
+    """Add lines to those of a dataset; when this returns, they are on the disk.
+
+    Raises:
+        StorageError: The disk is full, or the file cannot be written; what was there stays.
+    """
+    rows = b''.join(line.line().encode() + b'\n' for line in lines)
+    path = folder / REVIEWS
+    try:
+        with locked(folder), path.open('a+b') as stream:
+            stream.seek(0)
+            content = stream.read()
+            end = _whole(content)
+            stream.truncate(end)
+            try:
+                stream.write(rows if content[:end].endswith(b'\n') or not end else b'\n' + rows)
+                stream.flush()
+                os.fsync(stream.fileno())
+            except OSError:
+                stream.truncate(end)
+                raise
+    except OSError as error:
+        raise StorageError(f'{path} cannot be written: {error.strerror or error}') from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing the reviews of a dataset until the block ends.
+
+    Raises:
+        StorageError: The folder cannot be written.
+    """
+    path = folder / _LOCK
+    try:
+        stream = path.open('ab')
+    except OSError as error:
+        raise StorageError(
+            f'{folder} cannot be written: {error.strerror or error}; choose a dataset of your own'
+        ) from error
+    with stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _whole(content: bytes) -> int:
+    """Return where the last whole line ends; one that an editor left without an end is whole."""
+    end = content.rfind(b'\n') + 1
+    rest = content[end:]
+    if rest:
+        with contextlib.suppress(InputError):
+            parse(rest, ReviewLine, '')
+            return len(content)
+    return end
