@@ -20,6 +20,7 @@ VERBS = (
     *LOOKING_VERBS,
     'annotate',
     'evaluate',
+    'calibrate',
     'backends',
     'fetch',
     'models',

@@ -63,7 +63,7 @@ def match(
     images: Sequence[DetectedImage],
     labels: Sequence[str],
     *,
-    overlaps_at: Sequence[float] = OVERLAPS,
+    overlaps_at: npt.ArrayLike = OVERLAPS,
 ) -> Matches:
     """Match the detections of a test set.
 
@@ -79,7 +79,7 @@ def match(
     looked = np.array([image.status in ANSWERED for image in images], bool)
     things = np.zeros((len(images), len(labels)), np.intp)
     absent = np.zeros((len(images), len(labels)), bool)
-    least = np.minimum(np.array(overlaps_at, float), 1 - 1e-10)
+    least = np.minimum(np.asarray(overlaps_at, float), 1 - 1e-10)
     limit = limits_of(images)[-1]
     parts = []
     for number, image in enumerate(images):
@@ -124,7 +124,7 @@ def average_precisions(matches: Matches, weights: npt.ArrayLike | None = None) -
         weights: `(I,)`, how often each image counts; once where None.
     """
     weight = np.ones(len(matches.looked)) if weights is None else np.asarray(weights, float)
-    things = weight @ matches.things
+    things: Values = weight @ matches.things.astype(float)
     return _averages(matches, weight[matches.image], things)
 
 

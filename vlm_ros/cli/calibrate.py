@@ -1,0 +1,90 @@
+"""Pick each class's score threshold from labelled data, for the detector to read."""
+
+import argparse
+
+from vlm_ros.cli.options import text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument(
+        'predictions',
+        metavar='PREDICTIONS',
+        help="an annotated dataset, with weak boxes, too, or COCO's results",
+    )
+    parser.add_argument(
+        '--truth',
+        required=True,
+        metavar='TRUTH',
+        help='a COCO or LVIS file, a YOLO data.yaml, a VOC or KITTI folder',
+    )
+    parser.add_argument(
+        '--format', default='', metavar='NAME', help='the layout of TRUTH (told by its content)'
+    )
+    parser.add_argument('--images', metavar='DIR', help='the pictures (looked for near TRUTH)')
+    parser.add_argument('--split', metavar='NAME', help='which part of TRUTH')
+    parser.add_argument(
+        '--map',
+        type=text,
+        action='append',
+        default=[],
+        metavar='A=B',
+        help='predictions called A are B in the truth; A= leaves them out; several times',
+    )
+    parser.add_argument(
+        '--by',
+        default='f1',
+        metavar='AIM',
+        help='f1, precision=0.9 (the least score with it) or recall=0.8 (%(default)s)',
+    )
+    parser.add_argument(
+        '--iou', type=float, default=0.5, help='least overlap with a true box (%(default)s)'
+    )
+    parser.add_argument(
+        '--min-things', type=int, default=10, metavar='N',
+        help='classes with fewer true boxes get no threshold (%(default)s)',
+    )  # fmt: skip
+    parser.add_argument('--output', required=True, metavar='FILE', help='the YAML to write')
+    parser.add_argument('-q', '--quiet', action='store_true', help='errors only')
+
+
+def main(args: argparse.Namespace) -> int:
+    """Calibrate; return 1 where a class got no threshold."""
+    from pathlib import Path
+
+    from vlm_ros.cli.evaluating import detections
+    from vlm_ros.cli.exits import complain, Exit
+    from vlm_ros.data.truths.layouts import layout_of
+    from vlm_ros.data.truths.predictions import read_predictions
+    from vlm_ros.errors import InputError
+    from vlm_ros.evaluation.calibration import Aim, calibrate, write_thresholds
+    from vlm_ros.evaluation.matches import match
+    from vlm_ros.evaluation.summary import overlap_of
+
+    if args.min_things < 1:
+        raise InputError(f'--min-things must be 1 or more, got {args.min_things}')
+    aim, overlap = Aim.parse(args.by), overlap_of(args.iou)
+    truth = detections.read(args, args.format or layout_of(Path(args.truth)))
+    predicted = read_predictions(Path(args.predictions), truth)
+    args.all_classes = False
+    naming, paired = detections.paired_with(args, truth, predicted)
+    if not args.quiet:
+        for line in detections.notes(truth, predicted, naming, paired):
+            complain(line, kind='note: ')
+    found = calibrate(
+        match(paired.images, paired.labels), aim, overlap=overlap, least_things=args.min_things
+    )
+    # The detector knows the names that it looks for, not those of the truth.
+    asked = {
+        name: found[label] for name, label in naming.pairs.items() if label and label in found
+    }
+    about = [f'{args.predictions} held against {args.truth}, overlap {args.iou:g}.']
+    if predicted.model:
+        about.append(f'Scores of {predicted.model}; those of another model mean something else.')
+    write_thresholds(Path(args.output), asked, aim, about)
+    refused = {name: row for name, row in asked.items() if row.reason}
+    if not args.quiet:
+        for name, row in refused.items():
+            complain(f'{name} {row.reason}; it gets no threshold', kind='note: ')
+        complain(f'{len(asked) - len(refused)} thresholds in {args.output}', kind='')
+    return Exit.NOTHING if refused else Exit.OK

@@ -1,0 +1,102 @@
+"""Hold predictions, or a model, against the truth: scores, intervals, a report.
+
+What is evaluated follows from the layout of the truth; docs/evaluate.md has them all.
+"""
+
+import argparse
+
+from vlm_ros.cli.options import text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument(
+        'predictions',
+        nargs='?',
+        metavar='PREDICTIONS',
+        help="an annotated dataset, COCO's results, or answers; none with --backend",
+    )
+    parser.add_argument(
+        '--truth',
+        required=True,
+        metavar='TRUTH',
+        help='a COCO or LVIS file, a YOLO data.yaml, a VOC or KITTI folder, or the files of '
+        'RefCOCO, Flickr30k Entities, VQA v2, GQA, NLVR2, nuScenes-QA, COCO captions',
+    )
+    parser.add_argument(
+        '--format', default='', metavar='NAME', help='the layout of TRUTH (told by its content)'
+    )
+    parser.add_argument(
+        '--task',
+        default='',
+        choices=('detect', 'ground', 'refer', 'answer', 'verify', 'retrieve', 'caption'),
+        help='what is evaluated (what TRUTH is the truth of)',
+    )
+    parser.add_argument('--images', metavar='DIR', help='the pictures (looked for near TRUTH)')
+    parser.add_argument('--split', metavar='NAME', help='which part of TRUTH')
+    parser.add_argument(
+        '--map',
+        type=text,
+        action='append',
+        default=[],
+        metavar='A=B',
+        help='predictions called A are B in the truth; A= leaves them out; several times',
+    )
+    parser.add_argument(
+        '--all-classes', action='store_true', help='score classes nobody looked for, too'
+    )
+    parser.add_argument(
+        '--threshold',
+        metavar='SCORE|FILE',
+        help='least score for precision, recall and false alarms, or the YAML of vlm-ros '
+        "calibrate (the backend's own, or 0.5)",
+    )
+    parser.add_argument(
+        '--iou', type=float, default=0.5, help='least overlap for the same (%(default)s)'
+    )
+    parser.add_argument(
+        '--resamples', type=int, default=500, metavar='N', help='for intervals (%(default)s)'
+    )
+    parser.add_argument('--against', metavar='OTHER', help='predictions to compare with')
+    model = parser.add_argument_group('model, instead of PREDICTIONS')
+    model.add_argument('--backend', metavar='NAME', help='see vlm-ros backends')
+    model.add_argument('--model', default='', metavar='NAME', help="which of the backend's models")
+    model.add_argument('--device', default='cpu', help='auto, cpu, cuda:N or mps (%(default)s)')
+    model.add_argument(
+        '--option', type=text, action='append', default=[], metavar='NAME=VALUE',
+        help="a setting of the backend's own; may be given several times",
+    )  # fmt: skip
+    model.add_argument(
+        '--score-threshold', type=float, default=0.01, metavar='SCORE',
+        help='boxes that score less are not asked for; AP needs weak ones, too (%(default)s)',
+    )  # fmt: skip
+    model.add_argument(
+        '--output', metavar='DIR', help='keep what the model says; a second run goes on from there'
+    )
+    output = parser.add_argument_group('output')
+    output.add_argument('--json', action='store_true', help='one JSON object on stdout')
+    output.add_argument('--report', metavar='DIR', help='write DIR/index.html, with pictures')
+    output.add_argument('-q', '--quiet', action='store_true', help='no progress')
+
+
+def main(args: argparse.Namespace) -> int:
+    """Evaluate; return the exit status."""
+    from pathlib import Path
+
+    from vlm_ros.cli.evaluating import detections
+    from vlm_ros.data.truths.layouts import layout_of, TASKS
+    from vlm_ros.errors import InputError
+
+    if (args.predictions is None) == (args.backend is None):
+        raise InputError('give PREDICTIONS or --backend NAME, one of them')
+    if args.output and args.predictions:
+        raise InputError('--output is where --backend keeps what it says; leave it out')
+    if args.format and args.format not in TASKS:
+        raise InputError(f'there is no layout {args.format!r}; there are {", ".join(TASKS)}')
+    layout = args.format or layout_of(Path(args.truth))
+    task = args.task or TASKS[layout]
+    if task != 'detect':
+        from vlm_ros.cli.evaluating import words
+
+        return words.evaluate(args, layout, task)
+    return detections.evaluate(args, layout)

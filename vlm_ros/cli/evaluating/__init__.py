@@ -1,0 +1,1 @@
+"""What `vlm-ros evaluate` does for each kind of truth."""

@@ -1,0 +1,180 @@
+"""Boxes held against boxes."""
+
+import argparse
+from collections.abc import Mapping
+import json
+from pathlib import Path
+
+from vlm_ros.cli.evaluating.models import loaded, settings_of
+from vlm_ros.cli.exits import complain, Exit
+from vlm_ros.cli.progress import Progress
+from vlm_ros.data.truths.boxes import BoxTruth, read_boxes
+from vlm_ros.data.truths.predictions import (
+    of_records,
+    PredictedSet,
+    read_predictions,
+)
+from vlm_ros.errors import InputError
+from vlm_ros.evaluation import figures, tables
+from vlm_ros.evaluation.naming import name, Naming, parse_pairs
+from vlm_ros.evaluation.pairing import pair, Paired
+from vlm_ros.evaluation.running import run_detector
+from vlm_ros.evaluation.summary import compare_runs, RunComparison, summarize
+from vlm_ros.results import Status
+
+THRESHOLD = 0.5
+
+
+def evaluate(args: argparse.Namespace, layout: str) -> int:
+    """Score boxes, print and write what came of it."""
+    truth = read(args, layout)
+    predicted, own_threshold = _predicted(args, truth)
+    naming, paired = paired_with(args, truth, predicted)
+    threshold = _threshold(args.threshold, paired.labels, own_threshold)
+    summary = summarize(
+        paired.images,
+        paired.labels,
+        threshold=threshold,
+        iou=args.iou,
+        resamples=args.resamples,
+    )
+    against = _against(args, truth, paired, threshold)
+    if not args.quiet:
+        for line in notes(truth, predicted, naming, paired):
+            complain(line, kind='note: ')
+    if args.report:
+        from vlm_ros.evaluation.report.detections import write_report
+
+        path = write_report(
+            Path(args.report), summary, paired, truth, title=_title(args, predicted), runs=against
+        )
+        if not args.quiet:
+            complain(f'the report is {path}', kind='')
+    if args.json:
+        found = figures.detection(summary, paired, truth.groups)
+        found |= {'truth': args.truth, 'layout': layout, 'predictions': _title(args, predicted)}
+        found |= {'against': args.against, 'comparison': figures.runs(against)} if against else {}
+        print(json.dumps(found))
+    else:
+        from rich.console import Console
+
+        console = Console()
+        tables.print_detection(summary, paired, truth.groups, console)
+        if against:
+            tables.print_runs(against, console)
+    return Exit.OK if summary.score.coverage.answered else Exit.NOTHING
+
+
+def read(args: argparse.Namespace, layout: str) -> BoxTruth:
+    """Return the truth."""
+    images = Path(args.images) if args.images else None
+    return read_boxes(Path(args.truth), layout, split=args.split, images=images)
+
+
+def paired_with(
+    args: argparse.Namespace, truth: BoxTruth, predicted: PredictedSet
+) -> tuple[Naming, Paired]:
+    """Put predictions beside the truth, under its names."""
+    naming = name(predicted.labels, truth.truth.labels, parse_pairs(args.map))
+    return naming, pair(truth, predicted, naming, all_classes=args.all_classes)
+
+
+def notes(truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Paired) -> list[str]:
+    """Say what a reader of the numbers has to know besides."""
+    found = []
+    if truth.truth.clipped:
+        found.append(f'{truth.truth.clipped} true boxes reached out of their image; clipped')
+    missing = [image for image in predicted.images if image.status is Status.FAILED]
+    if missing:
+        found.append(f'{len(missing)} images were not looked at; the first {missing[0].message}')
+    if predicted.unused:
+        found.append(f'{predicted.unused} predicted images are not in the truth; left out')
+    if naming.sets:
+        pairs = ', '.join(f'{a} = {b or "none"}' for a, b in naming.pairs.items())
+        found.append(f'names of {naming.sets[0]} taken for those of {naming.sets[1]}: {pairs}')
+    if paired.left_out:
+        found.append(
+            f'{paired.left_out} boxes of {", ".join(naming.left_out)} left out, for which the '
+            'truth has no class'
+        )
+    if paired.not_looked_for:
+        found.append(
+            f'{len(paired.not_looked_for)} classes were not looked for and are left out: '
+            f'{", ".join(paired.not_looked_for)}; --all-classes counts them as missed'
+        )
+    if paired.unrecognized:
+        found.append(
+            f'the model cannot look for {", ".join(paired.unrecognized)}; counted as missed'
+        )
+    return found
+
+
+def _predicted(args: argparse.Namespace, truth: BoxTruth) -> tuple[PredictedSet, float | None]:
+    if args.backend is None:
+        return read_predictions(Path(args.predictions), truth), None
+    if truth.picture(truth.truth.images[0]) is None:
+        raise InputError(
+            f'the pictures of {args.truth} were not found, such as '
+            f'{truth.truth.images[0].file}; say where they are with --images'
+        )
+    images = len(truth.truth.images)
+    with Progress(1, quiet=args.quiet) as progress, loaded(args, ('detect',)) as model:
+        progress.begin_source(images)
+        records, manifest = run_detector(
+            model,
+            truth,
+            score_threshold=args.score_threshold,
+            settings=settings_of(args),
+            folder=Path(args.output) if args.output else None,
+            progress=progress.advance,
+        )
+        own = getattr(model, 'score_threshold', None)
+    predicted = of_records(records, truth.truth.images, args.backend, manifest)
+    return predicted, own if isinstance(own, float) else None
+
+
+def _threshold(
+    given: str | None, labels: tuple[str, ...], own: float | None
+) -> float | Mapping[str, float]:
+    if given is None:
+        return THRESHOLD if own is None else own
+    try:
+        value = float(given)
+    except ValueError:
+        from vlm_ros.evaluation.calibration import read_thresholds
+
+        return read_thresholds(Path(given), labels)
+    if not 0 <= value <= 1:
+        raise InputError(f'--threshold {given} is not from 0 to 1')
+    return value
+
+
+def _against(
+    args: argparse.Namespace,
+    truth: BoxTruth,
+    paired: Paired,
+    threshold: float | Mapping[str, float],
+) -> RunComparison | None:
+    if not args.against:
+        return None
+    other = read_predictions(Path(args.against), truth)
+    _, beside = paired_with(args, truth, other)
+    if beside.labels != paired.labels:
+        raise InputError(
+            f'{args.against} was asked for {", ".join(beside.labels)} and not for '
+            f'{", ".join(paired.labels)}; compare with --all-classes'
+        )
+    return compare_runs(
+        beside.images,
+        paired.images,
+        paired.labels,
+        threshold=threshold,
+        iou=args.iou,
+        resamples=args.resamples,
+    )
+
+
+def _title(args: argparse.Namespace, predicted: PredictedSet) -> str:
+    if args.backend:
+        return f'{args.backend} {args.model}'.strip()
+    return str(args.predictions) + (f' ({predicted.model})' if predicted.model else '')

@@ -1,0 +1,164 @@
+"""Labelled boxes, whatever the layout."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo, TruthImage, TruthSet
+from vlm_ros.data.truths.json_files import checked, load
+from vlm_ros.errors import InputError
+
+PICTURES = ('images', 'JPEGImages', 'image_2', '.', '..', '../images')
+"""Where pictures are looked for, from the truth's folder on."""
+FREQUENCIES = {'r': 'rare', 'c': 'common', 'f': 'frequent'}
+"""How LVIS calls classes in up to 10, up to 100, and more images."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoxTruth:
+    """A labelled dataset, with what some layouts know besides.
+
+    Attributes:
+        truth: Images and boxes.
+        pictures: The folder of the pictures; None where it was not found.
+        areas: For each image those of its boxes in square pixels; None for the boxes' own.
+        judged: For each image the names whose absence is known; None for all.
+        not_exhaustive: For each image the names of which not all things are labelled.
+        groups: Of LVIS, whether a class is rare, common or frequent.
+        image_ids: The dataset's own numbers of the images; empty where it has none.
+        label_ids: Its numbers of the classes.
+    """
+
+    truth: TruthSet
+    pictures: Path | None = None
+    areas: Sequence[Sequence[float] | None] = ()
+    judged: Sequence[frozenset[str] | None] = ()
+    not_exhaustive: Sequence[frozenset[str]] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+    image_ids: Sequence[int] = ()
+    label_ids: Mapping[int, str] = field(default_factory=dict)
+
+    def picture(self, image: TruthImage) -> Path | None:
+        """Return the file of an image; None where it is not there."""
+        file = Path(image.file)
+        if file.is_absolute():
+            return file if file.is_file() else None
+        if self.pictures is None:
+            return None
+        return next(
+            (
+                place
+                for place in (self.pictures / file, self.pictures / file.name)
+                if place.is_file()
+            ),
+            None,
+        )
+
+
+def read_boxes(
+    path: Path, layout: str, *, split: str | None = None, images: Path | None = None
+) -> BoxTruth:
+    """Read labelled boxes.
+
+    Args:
+        path: The file or folder.
+        layout: One of `layouts.TASKS` whose task is `detect`.
+        split: Which part of a YOLO, VOC or KITTI dataset; None for its own.
+        images: The folder of the pictures; None to look around.
+
+    Raises:
+        InputError: It is not such a dataset, or damaged.
+    """
+    if images is not None and not images.is_dir():
+        raise InputError(f'the folder of pictures {images} is missing')
+    if layout in ('coco', 'lvis'):
+        return _read_coco(path, images)
+    if layout == 'yolo':
+        file = path / 'data.yaml' if path.is_dir() else path
+        truth = read_yolo(file, split=split or 'val')
+    elif layout == 'voc':
+        truth = read_voc(path, split=split)
+    elif layout == 'kitti':
+        truth = read_kitti(path, split=split, images=images)
+    else:
+        raise InputError(f'{layout} has no boxes of classes; choose another --task')
+    folder = path if path.is_dir() else path.parent
+    return BoxTruth(truth, images or pictures_near(folder, [i.file for i in truth.images]))
+
+
+def pictures_near(folder: Path, files: Sequence[str]) -> Path | None:
+    """Return the folder, at or near this one, that has the first of these files."""
+    if not files:
+        return None
+    near = [folder / place for place in PICTURES]
+    near += sorted(place for place in (*folder.glob('*/'), *folder.parent.glob('*/')))
+    for place in near:
+        if (place / files[0]).is_file() or (place / Path(files[0]).name).is_file():
+            return place
+    return None
+
+
+class _Image(BaseModel):
+    id: int
+    neg_category_ids: list[int] | None = None
+    not_exhaustive_category_ids: list[int] = []
+
+
+class _Category(BaseModel):
+    id: int
+    name: str
+    frequency: str = ''
+
+
+class _Annotation(BaseModel):
+    image_id: int
+    area: float | None = None
+
+
+class _Dataset(BaseModel):
+    images: list[_Image]
+    categories: list[_Category]
+    annotations: list[_Annotation]
+
+
+def _read_coco(path: Path, images: Path | None) -> BoxTruth:
+    truth = read_coco(path)
+    more = checked(load(path), _Dataset, path, 'a COCO file of instances')
+    names = {category.id: category.name for category in more.categories}
+    areas: dict[int, list[float | None]] = {image.id: [] for image in more.images}
+    for annotation in more.annotations:
+        areas[annotation.image_id].append(annotation.area)
+    for image in more.images:
+        for number in (*(image.neg_category_ids or ()), *image.not_exhaustive_category_ids):
+            if number not in names:
+                raise InputError(
+                    f'image {image.id} of {path} names category {number}, which is not there; '
+                    'add it'
+                )
+    return BoxTruth(
+        truth,
+        images or pictures_near(path.parent, [image.file for image in truth.images]),
+        areas=[_known(areas[image.id]) for image in more.images],
+        judged=[
+            None
+            if image.neg_category_ids is None
+            else frozenset(names[number] for number in image.neg_category_ids)
+            for image in more.images
+        ],
+        not_exhaustive=[
+            frozenset(names[number] for number in image.not_exhaustive_category_ids)
+            for image in more.images
+        ],
+        groups={c.name: FREQUENCIES.get(c.frequency, c.frequency) for c in more.categories}
+        if any(category.frequency for category in more.categories)
+        else {},
+        image_ids=[image.id for image in more.images],
+        label_ids=names,
+    )
+
+
+def _known(areas: list[float | None]) -> list[float] | None:
+    known = [area for area in areas if area is not None]
+    return known if len(known) == len(areas) else None

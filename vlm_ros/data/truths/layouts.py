@@ -1,0 +1,107 @@
+"""Which public layout a file or folder has, told by what is in it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vlm_ros.data.formats.truth import content
+from vlm_ros.data.truths.json_files import load
+from vlm_ros.errors import InputError
+
+TASKS = {
+    'coco': 'detect',
+    'lvis': 'detect',
+    'yolo': 'detect',
+    'voc': 'detect',
+    'kitti': 'detect',
+    'flickr30k': 'ground',
+    'refcoco': 'refer',
+    'vqa_v2': 'answer',
+    'gqa': 'answer',
+    'nuscenes_qa': 'answer',
+    'nlvr2': 'verify',
+    'coco_captions': 'caption',
+}
+"""The layouts, and what they are the truth of."""
+
+
+def layout_of(path: Path) -> str:
+    """Return the layout of a dataset.
+
+    Raises:
+        InputError: There is no such file, or it is of none of them; the message lists them.
+    """
+    if path.is_dir():
+        found = _of_folder(path)
+    elif not path.exists():
+        raise InputError(f'there is no file or folder {path}; it should hold the truth')
+    elif path.suffix.lower() in ('.yaml', '.yml'):
+        found = 'yolo'
+    elif path.suffix.lower() == '.jsonl' or _is_lines(path):
+        found = 'nlvr2' if _is_nlvr2(path) else ''
+    elif path.suffix.lower() == '.json':
+        found = _of_json(load(path))
+    else:
+        found = ''
+    if not found:
+        raise InputError(
+            f'{path} has none of the layouts {", ".join(TASKS)}; name the file itself, or force '
+            'one with --format'
+        )
+    return found
+
+
+def _of_folder(folder: Path) -> str:
+    if (folder / 'Sentences').is_dir() and (folder / 'Annotations').is_dir():
+        return 'flickr30k'
+    if (folder / 'Annotations').is_dir():
+        return 'voc'
+    if (folder / 'label_2').is_dir():
+        return 'kitti'
+    if (folder / 'data.yaml').is_file():
+        return 'yolo'
+    if any(folder.glob('refs(*).p')):
+        return 'refcoco'
+    return ''
+
+
+def _of_json(value: Any) -> str:
+    if not isinstance(value, dict):
+        return ''
+    rows = value.get('annotations')
+    first = rows[0] if isinstance(rows, list) and rows else {}
+    if isinstance(value.get('questions'), list):
+        questions = value['questions']
+        return 'nuscenes_qa' if questions and 'sample_token' in questions[0] else 'vqa_v2'
+    if isinstance(rows, list) and isinstance(value.get('images'), list):
+        if isinstance(first, dict) and 'caption' in first:
+            return 'coco_captions'
+        images = value['images']
+        if any(isinstance(image, dict) and 'neg_category_ids' in image for image in images):
+            return 'lvis'
+        return 'coco' if 'categories' in value else ''
+    question = next(iter(value.values()), None)
+    is_gqa = isinstance(question, dict) and {'question', 'imageId'} <= set(question)
+    return 'gqa' if is_gqa else ''
+
+
+def _is_lines(path: Path) -> bool:
+    """Say whether a file is JSON a line; NLVR2 calls such files `.json`."""
+    rows = content(path).lstrip().splitlines()
+    if path.suffix.lower() != '.json' or len(rows) < 2:
+        return False
+    try:
+        return isinstance(json.loads(rows[0]), dict)
+    except ValueError:
+        return False
+
+
+def _is_nlvr2(path: Path) -> bool:
+    for row in content(path).splitlines():
+        if row.strip():
+            try:
+                value = json.loads(row)
+            except ValueError:
+                return False
+            return isinstance(value, dict) and {'sentence', 'identifier'} <= set(value)
+    return False

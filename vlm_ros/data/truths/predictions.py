@@ -1,0 +1,244 @@
+"""What was predicted: an annotated dataset, or a file of COCO's results."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from vlm_ros.data.formats import TruthImage
+from vlm_ros.data.truths.boxes import BoxTruth
+from vlm_ros.data.truths.json_files import checked, load
+from vlm_ros.errors import InputError
+from vlm_ros.records import FrameRecord, Manifest, read_lines, Verdict
+from vlm_ros.results import Status
+
+ANNOTATIONS = 'annotations.jsonl'
+MANIFEST = 'dataset.json'
+_MAX_TAIL = 8
+
+
+@dataclass(frozen=True)
+class PredictedBox:
+    """A named box, its score in [0, 1], and its corners in pixels."""
+
+    label: str
+    score: float
+    xyxy: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class PredictedImage:
+    """What was predicted of an image.
+
+    Attributes:
+        status: What became of it; an image that is missing from the predictions has FAILED.
+        boxes: What was found.
+        unrecognized: Names that could not be looked for.
+        message: One line, where it was not looked at.
+    """
+
+    status: Status
+    boxes: tuple[PredictedBox, ...] = ()
+    unrecognized: tuple[str, ...] = ()
+    message: str = ''
+
+
+MISSING = PredictedImage(Status.FAILED, message='is not among the predictions')
+
+
+@dataclass(frozen=True)
+class PredictedSet:
+    """Predictions of the images of a truth.
+
+    Attributes:
+        images: One for each image of the truth, in its order.
+        vocabulary: The names that were looked for; empty where that is not known.
+        unused: How many images were predicted that the truth does not have.
+        model: What made them; empty where that is not known.
+    """
+
+    images: tuple[PredictedImage, ...]
+    vocabulary: tuple[str, ...] = ()
+    unused: int = 0
+    model: str = ''
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All names that were looked for or found, in order."""
+        found = {box.label for image in self.images for box in image.boxes}
+        return (*self.vocabulary, *sorted(found - set(self.vocabulary)))
+
+
+def read_predictions(path: Path, truth: BoxTruth) -> PredictedSet:
+    """Read predictions of the images of a truth.
+
+    Args:
+        path: A folder with `annotations.jsonl`, that file itself, a COCO file of results, or a
+            COCO file of instances whose boxes have scores.
+        truth: The images.
+
+    Raises:
+        InputError: It is none of these, it is damaged, or it has none of the images.
+        StorageError: It cannot be read.
+    """
+    if path.is_dir() or path.suffix.lower() == '.jsonl':
+        return of_records(read_records(path), truth.truth.images, str(path), read_manifest(path))
+    if not path.is_file():
+        raise InputError(f'there is no file or folder {path}; it should hold the predictions')
+    value = load(path)
+    if isinstance(value, list):
+        return _of_results(value, path, truth)
+    raise InputError(
+        f'{path} holds no predictions; give a folder with {ANNOTATIONS}, or a list of results as '
+        'COCO has them: image_id, category_id, bbox and score'
+    )
+
+
+def read_records(path: Path) -> list[FrameRecord]:
+    """Return the records of an annotated dataset.
+
+    Raises:
+        InputError: There are none, or they are damaged.
+        StorageError: They cannot be read.
+    """
+    file = path / ANNOTATIONS if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f'{path} has no {ANNOTATIONS}; annotate to the end first')
+    return list(read_lines(file, FrameRecord))
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """Return how an annotated dataset came about; None where that is not told.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    file = (path if path.is_dir() else path.parent) / MANIFEST
+    return checked(load(file), Manifest, file, 'a manifest') if file.is_file() else None
+
+
+def of_records(
+    records: Sequence[FrameRecord],
+    images: Sequence[TruthImage],
+    where: str,
+    manifest: Manifest | None = None,
+) -> PredictedSet:
+    """Find the records of a truth's images, by their keys or by the files' names.
+
+    What a person rejected is left out, and what a person named bears that name.
+
+    Raises:
+        InputError: No image has a record, or one has two.
+    """
+    rows = rows_of(records, images, where)
+    return PredictedSet(
+        tuple(MISSING if row is None else _predicted(records[row]) for row in rows),
+        manifest.vocabulary if manifest else (),
+        len(records) - sum(row is not None for row in rows),
+        ', '.join(model.model_id for model in manifest.models) if manifest else '',
+    )
+
+
+def rows_of(
+    records: Sequence[FrameRecord], images: Sequence[TruthImage], where: str
+) -> list[int | None]:
+    """Return for each image the number of its record; None where there is none.
+
+    Raises:
+        InputError: No image has a record, or one has two.
+    """
+    keys = {record.key: row for row, record in enumerate(records)}
+    depth = _depth([image.file or image.key for image in images])
+    tails: dict[tuple[str, ...], set[int]] = {}
+    for row, record in enumerate(records):
+        names = [] if record.topic or record.time_s is not None else [record.source]
+        for name in (*names, record.image.file):
+            if name:
+                tails.setdefault(_tail(name, depth), set()).add(row)
+    rows: list[int | None] = []
+    for image in images:
+        known = keys.get(image.key)
+        if known is None:
+            found = tails.get(_tail(image.file or image.key, depth), set())
+            if len(found) > 1:
+                raise InputError(
+                    f'{where} has {len(found)} records of {image.file}; leave one of them'
+                )
+            known = next(iter(found), None)
+        rows.append(known)
+    if not any(row is not None for row in rows):
+        told = records[0].source if records else 'nothing'
+        raise InputError(
+            f'{where} is of other images than the truth: it begins with {told}, the truth with '
+            f'{images[0].file or images[0].key}'
+        )
+    return rows
+
+
+def _tail(name: str, depth: int) -> tuple[str, ...]:
+    return Path(name).with_suffix('').parts[-depth:]
+
+
+def _depth(names: Sequence[str]) -> int:
+    """Return how many of the last parts of paths tell them apart."""
+    for depth in range(1, _MAX_TAIL):
+        if len({_tail(name, depth) for name in names}) == len(names):
+            return depth
+    return _MAX_TAIL
+
+
+def _predicted(record: FrameRecord) -> PredictedImage:
+    if record.status is None:
+        return PredictedImage(Status.FAILED, message='nobody was asked to look for boxes')
+    boxes = []
+    for detection in record.detections:
+        review = detection.review
+        if review is not None and review.verdict is Verdict.REJECTED:
+            continue
+        label = review.label if review is not None and review.label else detection.label
+        boxes.append(PredictedBox(label, detection.score, detection.xyxy))
+    return PredictedImage(record.status, tuple(boxes), record.unrecognized, record.message)
+
+
+class _Result(BaseModel):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    score: float = Field(ge=0, le=1, allow_inf_nan=False)
+
+
+def _of_results(value: object, path: Path, truth: BoxTruth) -> PredictedSet:
+    if not truth.image_ids:
+        raise InputError(
+            f"{path} names images by COCO's numbers; give the COCO file of the truth, or records"
+        )
+    results = checked(value, list[_Result], path, "COCO's results")
+    boxes: dict[int, list[PredictedBox]] = {number: [] for number in truth.image_ids}
+    strange: set[int] = set()
+    for row, result in enumerate(results):
+        if result.category_id not in truth.label_ids:
+            raise InputError(
+                f'result {row} of {path} has category {result.category_id}, which the truth does '
+                f'not have: {json.dumps(truth.label_ids)}'
+            )
+        if result.image_id not in boxes:
+            strange.add(result.image_id)
+            continue
+        left, top, width, height = result.bbox
+        label = truth.label_ids[result.category_id]
+        boxes[result.image_id].append(
+            PredictedBox(label, result.score, (left, top, left + width, top + height))
+        )
+    if results and len(strange) == len({result.image_id for result in results}):
+        raise InputError(
+            f'{path} is of other images than the truth: it begins with {results[0].image_id}, '
+            f'the truth with {truth.image_ids[0]}'
+        )
+    # Results say nothing of an image where nothing was found.
+    images = tuple(
+        PredictedImage(Status.OK if boxes[n] else Status.NOTHING_FOUND, tuple(boxes[n]))
+        for n in truth.image_ids
+    )
+    return PredictedSet(images, unused=len(strange))

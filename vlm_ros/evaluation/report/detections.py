@@ -1,0 +1,237 @@
+"""The report of a detector."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlm_ros.data.truths.boxes import BoxTruth
+from vlm_ros.drawing import draw_detections
+from vlm_ros.errors import ImageError
+from vlm_ros.evaluation.detection import SIZES
+from vlm_ros.evaluation.failures import confusion, Failure, false_alarms, misses
+from vlm_ros.evaluation.figures import shown, shown_interval, TITLES
+from vlm_ros.evaluation.pairing import Paired
+from vlm_ros.evaluation.report.page import (
+    Gallery,
+    Page,
+    Picture,
+    picture,
+    Plot,
+    plot,
+    Table,
+    write_page,
+)
+from vlm_ros.evaluation.running import read_picture
+from vlm_ros.evaluation.summary import NUMBERS, RunComparison, Summary
+from vlm_ros.evaluation.tables import covered
+from vlm_ros.results import Detections
+
+PICTURES = 12
+"""How many failures of each kind are shown."""
+CLASSES = 10
+"""How many classes a plot can hold; those with the most things are shown."""
+
+
+def write_report(
+    folder: Path,
+    summary: Summary,
+    paired: Paired,
+    truth: BoxTruth,
+    *,
+    title: str,
+    runs: RunComparison | None = None,
+) -> Path:
+    """Write `index.html` about a run; the same run gives the same bytes.
+
+    Args:
+        folder: Made where it is missing.
+        summary: The numbers.
+        paired: What they are of.
+        truth: Whose pictures are shown, where they are there.
+        title: What was evaluated.
+        runs: How it compares with another run.
+
+    Returns:
+        The file.
+
+    Raises:
+        StorageError: The disk is full, or the folder cannot be written.
+    """
+    at = summary.threshold
+    told = f'{at:g}' if isinstance(at, float | int) else 'of each class'
+    page = Page(
+        f'Detection: {title}',
+        (
+            covered(summary.score.coverage, 'images') + '.',
+            f'Precision, recall, false alarms: at a score of {told} and overlap {summary.iou:g}.',
+            'Intervals are 95 % bootstraps over images.',
+        ),
+        _tables(summary, paired, runs),
+        _plots(summary, paired),
+        _galleries(summary, paired, truth),
+    )
+    return write_page(folder, page)
+
+
+def _tables(summary: Summary, paired: Paired, runs: RunComparison | None) -> tuple[Table, ...]:
+    overall = summary.score.overall
+    rows = [(TITLES[name], shown_interval(summary.intervals[name])) for name in NUMBERS]
+    rows.append(('AP75', shown(overall.ap75)))
+    rows += [(f'AR, {limit} boxes an image', shown(v)) for limit, v in overall.ar.items()]
+    tables = [
+        Table('Overall', ('', '95 % interval'), tuple(rows)),
+        Table(
+            'By size',
+            ('size', 'AP', 'AR'),
+            tuple(
+                (size, shown(overall.ap_of_size[size]), shown(overall.ar_of_size[size]))
+                for size in SIZES
+            ),
+        ),
+        Table(
+            'By class',
+            ('class', 'things', 'AP', 'AP50', 'precision', 'recall', 'alarms/image'),
+            tuple(
+                (
+                    label,
+                    str(summary.score.truths[label]),
+                    *(
+                        shown_interval(summary.intervals_of[label][name])
+                        for name in ('ap', 'ap50', 'precision', 'recall', 'alarms_per_image')
+                    ),
+                )
+                for label in paired.labels
+            ),
+        ),
+    ]
+    if runs is not None:
+        found = [
+            (TITLES[name], f'{d.value:+.3f}', f'[{d.low:+.3f}, {d.high:+.3f}]',
+             shown(runs.p_values[name]))
+            for name, d in runs.differences.items()
+        ]  # fmt: skip
+        found += [
+            (f'images with fewer, more {what}', f'{c.better}, {c.worse}', '', shown(c.p_value))
+            for what, c in (('misses', runs.missed), ('false boxes', runs.false))
+        ]
+        head = ('', 'difference', '95 % interval', 'p')
+        tables.append(Table('Against the other run', head, tuple(found)))
+    return tuple(tables)
+
+
+def _plots(summary: Summary, paired: Paired) -> tuple[Plot, ...]:
+    most = sorted(paired.labels, key=lambda label: (-summary.score.truths[label], label))[:CLASSES]
+    shown_labels = [label for label in paired.labels if label in most]
+    curves = {label: curve(summary, label) for label in shown_labels}
+
+    def draw_curves(axes: Any) -> None:
+        for label, (recall, precision) in curves.items():
+            if len(recall):
+                axes.step(recall, precision, where='pre', label=label, linewidth=1.3)
+        axes.set(xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1.02))
+        if axes.lines:
+            axes.legend(fontsize=7)
+
+    matches = summary.matches
+    right = matches.right[:, summary.overlap]
+    wrong = ~right & ~matches.ignored[:, summary.overlap]
+
+    def draw_scores(axes: Any) -> None:
+        bins = np.linspace(0, 1, 21)
+        given = [matches.score[right], matches.score[wrong]]
+        axes.hist(given, bins, label=['right', 'false'], color=['#2a7f4f', '#c4462d'])
+        axes.set(xlabel='score', ylabel='boxes', xlim=(0, 1))
+        axes.legend(fontsize=7)
+
+    return (
+        plot('Precision over recall', draw_curves),
+        plot('Scores of right and false boxes', draw_scores),
+        _confusion_plot(summary, paired),
+    )
+
+
+def _confusion_plot(summary: Summary, paired: Paired) -> Plot:
+    names, table = confusion(summary, paired)
+    busy = np.argsort(-(table.sum(0) + table.sum(1))[:-1], kind='stable')[:CLASSES]
+    kept = [*sorted(busy.tolist()), len(names) - 1]
+    table = table[np.ix_(kept, kept)]
+
+    def draw(axes: Any) -> None:
+        share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+        axes.imshow(share, cmap='Blues', vmin=0, vmax=1)
+        for row, column in np.ndindex(table.shape):
+            colour = 'white' if share[row, column] > 0.5 else 'black'
+            axes.text(
+                column, row, str(table[row, column]), ha='center', va='center', color=colour,
+                fontsize=7,
+            )  # fmt: skip
+        labels = [names[number] for number in kept]
+        axes.set_xticks(range(len(kept)), labels, rotation=45, ha='right')
+        axes.set_yticks(range(len(kept)), labels)
+        axes.set(xlabel='predicted', ylabel='true')
+
+    side = 2.2 + 0.34 * len(kept)
+    return plot('Which class is taken for which', draw, size=(side + 0.6, side))
+
+
+def curve(summary: Summary, label: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Return recall and precision of a class at each of its scores, best first."""
+    matches = summary.matches
+    number = matches.labels.index(label)
+    things = int(matches.things[:, number].sum())
+    rows = (matches.label == number) & ~matches.ignored[:, summary.overlap]
+    if not things or not rows.any():
+        return (), ()
+    hits = np.cumsum(matches.right[rows, summary.overlap])
+    precision = hits / np.arange(1, len(hits) + 1)
+    return (hits / things).tolist(), precision.tolist()
+
+
+def _galleries(summary: Summary, paired: Paired, truth: BoxTruth) -> tuple[Gallery, ...]:
+    alarms = false_alarms(summary, paired, PICTURES)
+    missed = misses(summary, paired, PICTURES)
+    return (
+        _gallery('Surest false alarms', 'The box that is wrong, with its score; true boxes of the '
+                 'same class are named “true”.', alarms, paired, truth),
+        _gallery('Largest misses', 'The thing that has no box.', missed, paired, truth),
+    )  # fmt: skip
+
+
+def _gallery(
+    title: str, about: str, failures: Sequence[Failure], paired: Paired, truth: BoxTruth
+) -> Gallery:
+    pictures: list[Picture] = []
+    unread = 0
+    for failure in failures:
+        image = truth.truth.images[failure.image]
+        try:
+            pixels = read_picture(truth, image)
+        except ImageError:
+            unread += 1
+            continue
+        score = '' if failure.score is None else f', score {failure.score:.2f}'
+        drawn = draw_detections(pixels, _boxes(failure, paired))
+        pictures.append(picture(drawn, f'{failure.label}{score}: {image.file}'))
+    if not failures:
+        about = 'There is none.'
+    elif unread:
+        about += f' {unread} pictures are not there.'
+    return Gallery(title, about, tuple(pictures))
+
+
+def _boxes(failure: Failure, paired: Paired) -> Detections:
+    image = paired.images[failure.image]
+    rows: list[tuple[Sequence[float], float, str]] = []
+    if failure.score is not None:
+        for xyxy, label in zip(np.asarray(image.truth_xyxy), image.truth_labels, strict=True):
+            if label == failure.label:
+                rows.append((xyxy, 1.0, f'true {label}'))
+    wanted = failure.label if failure.score is not None else f'missed {failure.label}'
+    rows.append((failure.xyxy, 1.0 if failure.score is None else failure.score, wanted))
+    return Detections(
+        np.array([row[0] for row in rows], np.float32).reshape(-1, 4),
+        np.array([row[1] for row in rows], np.float32),
+        tuple(row[2] for row in rows),
+    )

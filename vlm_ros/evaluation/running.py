@@ -1,0 +1,224 @@
+"""A detector run over the images of a truth, kept as records, so that a second run goes on."""
+
+from collections.abc import Callable, Sequence
+import hashlib
+import json
+from pathlib import Path
+import re
+
+import numpy as np
+
+from vlm_ros import vocabularies
+from vlm_ros.boxes import class_wise_non_max_suppression
+from vlm_ros.data.formats import TruthImage
+from vlm_ros.data.formats.kitti import DONT_CARE
+from vlm_ros.data.truths.boxes import BoxTruth
+from vlm_ros.data.truths.predictions import ANNOTATIONS, MANIFEST
+from vlm_ros.errors import (
+    BackendError,
+    ImageError,
+    InputError,
+    InterruptedWork,
+    StorageError,
+    VocabularyError,
+)
+from vlm_ros.images import decode_compressed, Image
+from vlm_ros.phrases import Vocabulary
+from vlm_ros.records import (
+    DetectionRecord,
+    FrameRecord,
+    ImageRecord,
+    Manifest,
+    ModelRecord,
+    read_lines,
+    write_lines,
+)
+from vlm_ros.records.lines import parse
+from vlm_ros.records.model import Json
+from vlm_ros.results import Detections, Status
+from vlm_ros.tasks import Detector
+from vlm_ros.whole_files import sweep, writing
+
+PART_IMAGES = 50
+"""How many images are lost at most when a run is interrupted."""
+SAME_IOU = 0.7
+"""Boxes of one class that overlap more, found under two prompts, are one thing."""
+
+
+def prompts_of(labels: Sequence[str]) -> dict[str, str]:
+    """Return what to look for, each with the class that it is found as.
+
+    Where a set of `vlm_ros.vocabularies` has all classes, its prompts; else the names themselves,
+    with spaces for `_`.
+    """
+    wanted = [label for label in labels if label != DONT_CARE]
+    for name in vocabularies.names():
+        known = vocabularies.named(name)
+        try:
+            found = {known.find(label).label: label for label in wanted}
+        except VocabularyError:
+            continue
+        prompts = {p: found[label] for p, label in known.prompts().items() if label in found}
+        if set(prompts.values()) == set(wanted):
+            return prompts
+    return {label.replace('_', ' '): label for label in wanted}
+
+
+def run_detector(
+    model: Detector,
+    truth: BoxTruth,
+    *,
+    score_threshold: float | None,
+    settings: Json,
+    folder: Path | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> tuple[list[FrameRecord], Manifest]:
+    """Look for the classes of a truth in its images.
+
+    What cannot be read, or what the model fails at, is FAILED in the records.
+
+    Args:
+        model: The detector.
+        truth: The images.
+        score_threshold: See `Detector.detect`.
+        settings: What else decides the result: the backend and its options.
+        folder: Where records are kept, and taken from when they are there; None to keep none.
+        progress: Told after each image.
+
+    Raises:
+        InputError: The folder holds something else, or another run.
+        StorageError: The disk is full, or the folder cannot be written.
+    """
+    prompts = prompts_of(truth.truth.labels)
+    plan: Json = {
+        **settings,
+        'score_threshold': score_threshold,
+        'prompts': prompts,
+        'images': [image.file for image in truth.truth.images],
+    }
+    content = json.dumps(plan, sort_keys=True, default=str)
+    manifest = Manifest(
+        version='',
+        plan={key: value for key, value in plan.items() if key != 'images'},
+        plan_id=hashlib.sha256(content.encode()).hexdigest()[:12],
+        vocabulary=tuple(dict.fromkeys(prompts.values())),
+        models=(
+            ModelRecord(
+                task='detect',
+                model_id=str(getattr(model, 'model_id', type(model).__name__)),
+                model_revision=str(getattr(model, 'model_revision', '')),
+            ),
+        ),
+    )
+    if folder is not None:
+        _begin(folder, manifest)
+    records: list[FrameRecord] = []
+    vocabulary = Vocabulary(tuple(prompts))
+    images = truth.truth.images
+    for first in range(0, len(images), PART_IMAGES):
+        part = None if folder is None else folder / 'parts' / f'{first // PART_IMAGES:05d}.jsonl'
+        if part is not None and part.is_file():
+            records += read_lines(part, FrameRecord)
+            for _ in images[first : first + PART_IMAGES]:
+                progress()
+            continue
+        own = []
+        for number, image in enumerate(images[first : first + PART_IMAGES], first):
+            own.append(_look(model, truth, number, image, vocabulary, prompts, score_threshold))
+            progress()
+        if part is not None:
+            write_lines(part, own)
+        records += own
+    if folder is not None:
+        write_lines(folder / ANNOTATIONS, records)
+    return records, manifest
+
+
+def _begin(folder: Path, manifest: Manifest) -> None:
+    path = folder / MANIFEST
+    if path.is_file():
+        try:
+            before = parse(path.read_bytes(), Manifest, str(path))
+        except OSError as error:
+            raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
+        if (before.plan_id, before.models) != (manifest.plan_id, manifest.models):
+            raise InputError(
+                f'{folder} holds what another model, other settings or other images gave; choose '
+                'another folder'
+            )
+        sweep(folder)
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
+    with writing(path) as stream:
+        stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
+
+
+def read_picture(truth: BoxTruth, image: TruthImage) -> Image:
+    """Return the pixels of an image of a truth, `(H, W, 3)` uint8 RGB.
+
+    Raises:
+        ImageError: It is not there, cannot be read, or has another size than the truth says.
+    """
+    path = truth.picture(image)
+    if path is None:
+        raise ImageError(
+            f'the picture {image.file} is not there; say where the pictures are with --images'
+        )
+    try:
+        pixels = decode_compressed(path.read_bytes())
+    except OSError as error:
+        raise ImageError(f'{path} cannot be read: {error.strerror or error}') from error
+    if pixels.shape[:2] != (image.height, image.width):
+        raise ImageError(
+            f'{path} is {pixels.shape[1]}×{pixels.shape[0]}, and the truth says '
+            f'{image.width}×{image.height}'
+        )
+    return pixels
+
+
+def _look(
+    model: Detector,
+    truth: BoxTruth,
+    number: int,
+    image: TruthImage,
+    vocabulary: Vocabulary,
+    prompts: dict[str, str],
+    score_threshold: float | None,
+) -> FrameRecord:
+    stem = re.sub(r'[^A-Za-z0-9]+', '-', Path(image.file).stem).strip('-')[:40]
+    found, message = Detections(), ''
+    status: Status = Status.FAILED
+    try:
+        pixels = read_picture(truth, image)
+        seen = model.detect(pixels, vocabulary, score_threshold=score_threshold)
+        found, status, message = _named(seen, prompts), seen.status, seen.message
+    except ImageError as error:
+        message = str(error)
+    except (BackendError, InputError, InterruptedWork, StorageError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a model's library may raise anything
+        message = ' '.join(f'{type(error).__name__}: {error}'.split())
+    rows = [
+        DetectionRecord(label=label, score=float(score), xyxy=tuple(xyxy.tolist()))
+        for label, score, xyxy in zip(found.labels, found.scores, found.xyxy, strict=True)
+    ]
+    return FrameRecord(
+        key=f'{number:06d}-{stem}'.rstrip('-'),
+        source=image.file,
+        index=number,
+        image=ImageRecord(width=image.width, height=image.height),
+        status=status,
+        message=message,
+        detections=tuple(sorted(rows, key=lambda row: (-row.score, row.label, row.xyxy))),
+        unrecognized=tuple(dict.fromkeys(prompts[name] for name in found.unrecognized)),
+    )
+
+
+def _named(found: Detections, prompts: dict[str, str]) -> Detections:
+    """Give boxes the classes of the truth in place of the prompts."""
+    labels = tuple(prompts[label] for label in found.labels)
+    renamed = Detections(found.xyxy, found.scores, labels, found.unrecognized)
+    classes = np.unique(np.array(labels, dtype=str), return_inverse=True)[1]
+    kept = class_wise_non_max_suppression(renamed.xyxy, renamed.scores, classes, SAME_IOU)
+    return renamed[kept]
