@@ -64,6 +64,7 @@ setup(
             'transformers>=5.4,<6',
         ],
         'open_clip': ['open_clip_torch>=3.3,<4', 'torch>=2.6'],
+        'ray': ['ray>=2.40,<3'],
         'scene_memory': ['sqlite-vec>=0.1.6,<0.2'],
         'test': ['hypothesis', 'pytest', 'pytest-timeout'],
     },

@@ -88,6 +88,8 @@ def annotate(
         for chunk, step in crew.work(missing, folder):
             tally.count(chunk, step)
             progress(tally.progress())
+        if tally.progress().lost:
+            sweep(folder)
     counts, skipped = merge(folder, chunks, track=plan.track)
     sources = tuple(
         source.model_copy(update={'frames': counts[source.source]}) for source in manifest.sources

@@ -80,7 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument('-q', '--quiet', action='store_true', help='errors only')
     scale = parser.add_argument_group('scale')
     scale.add_argument(
-        '--workers', type=positive, metavar='N', help='processes, each with its own model (1)'
+        '--workers',
+        type=positive,
+        metavar='N',
+        help='processes, or actors of Ray, each with models of its own (1)',
     )
     scale.add_argument(
         '--ray', metavar='ADDRESS', help='work on a Ray cluster: auto, local or its address'
@@ -168,10 +171,20 @@ def main(args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _crew(args: argparse.Namespace, plan: 'AnnotationPlan') -> Iterator['Crew']:
-    from vlm_ros.annotation.loading import load_annotator
-    from vlm_ros.annotation.work import Alone
+    crew: Crew
+    if args.ray is not None:
+        from vlm_ros.annotation.rays import RayWorkers
 
-    crew: Crew = Alone(plan, load_annotator(plan))
+        crew = RayWorkers(plan, args.ray, args.workers or 0)
+    elif args.workers is not None and args.workers > 1:
+        from vlm_ros.annotation.workers import Workers
+
+        crew = Workers(plan, args.workers)
+    else:
+        from vlm_ros.annotation.loading import load_annotator
+        from vlm_ros.annotation.work import Alone
+
+        crew = Alone(plan, load_annotator(plan))
     try:
         yield crew
     finally:

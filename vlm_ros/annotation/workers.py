@@ -1,0 +1,235 @@
+"""Annotates in processes of this machine, each with models of its own.
+
+They talk through pipes and not through a pool of the standard library: when one of its processes
+is killed, such a pool ends them all, and with them every model that is loaded.
+"""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+from dataclasses import dataclass
+import multiprocessing
+from multiprocessing.connection import wait
+import os
+from pathlib import Path
+import signal
+from typing import Any
+
+from vlm_ros.annotation.attempts import ATTEMPTS, Attempts
+from vlm_ros.annotation.chunks import Chunk
+from vlm_ros.annotation.plan import AnnotationPlan
+from vlm_ros.annotation.work import annotate_chunk, Step
+from vlm_ros.errors import ModelError
+from vlm_ros.records import ModelRecord
+
+END_S = 5.0
+"""A worker that has not ended by itself after so long is killed."""
+
+
+class Workers:
+    """Some processes.
+
+    The first is started for `models`, the others when there is enough to do for them. A worker
+    that ends before its time is replaced, and its chunk is begun again.
+
+    Args:
+        plan: What is wanted.
+        count: How many processes at most.
+        threads: Of each model; 0 to share the cores.
+    """
+
+    def __init__(self, plan: AnnotationPlan, count: int, *, threads: int = 0) -> None:
+        self._plan = plan
+        self._count = count
+        self._threads = threads or max(1, cores() // count)
+        self._workers: list[_Worker] = []
+        self._models: tuple[ModelRecord, ...] | None = None
+
+    def models(self) -> tuple[ModelRecord, ...]:
+        """Load, and say what was loaded.
+
+        Raises:
+            BackendError: A model cannot be had.
+            ModelError: The process ended before that.
+        """
+        if self._models is None:
+            self._start()
+            for _, message in self._messages(Attempts(())):
+                if isinstance(message, tuple):
+                    self._models = message
+                    break
+        assert self._models is not None
+        return self._models
+
+    def work(self, chunks: Sequence[Chunk], folder: Path) -> Iterator[tuple[Chunk, Step | None]]:
+        """Write the parts of some chunks; yields each step, and None when a chunk is done.
+
+        Raises:
+            ModelError: A chunk ended its worker again and again.
+            VlmRosError: What a worker raised.
+        """
+        self.models()
+        attempts = Attempts(chunks)
+        while len(self._workers) < min(self._count, len(chunks)):
+            self._start()
+        for worker in self._workers:
+            if worker.is_ready:
+                worker.begin(attempts.next(), folder)
+        for worker, message in self._messages(attempts):
+            chunk = worker.chunk
+            if isinstance(message, Step) and chunk is not None:
+                yield chunk, message
+                continue
+            if chunk is not None and message is None:
+                yield chunk, None
+            worker.begin(attempts.next(), folder)
+            if not len(attempts) and not any(worker.chunk for worker in self._workers):
+                return
+
+    def close(self) -> None:
+        """End the processes; what they had begun is lost, what is written is whole."""
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+
+    def _messages(self, attempts: Attempts) -> Iterator[tuple['_Worker', Any]]:
+        """Yield what workers say; replaces those that ended."""
+        failed_starts = 0
+        while True:
+            ready = wait([worker.pipe for worker in self._workers])
+            for worker in [worker for worker in self._workers if worker.pipe in ready]:
+                try:
+                    message = worker.pipe.recv()
+                except (EOFError, OSError):
+                    failed_starts += not worker.is_ready
+                    if failed_starts >= ATTEMPTS:
+                        raise ModelError(
+                            f'{ATTEMPTS} workers ended while they loaded their models, the last '
+                            f'one {worker.why_ended()}; if memory is short, use fewer workers'
+                        ) from None
+                    self._replace(worker, attempts)
+                    if worker.chunk is not None:
+                        yield worker, Step.LOST
+                    continue
+                if isinstance(message, BaseException):
+                    raise message
+                worker.is_ready = True
+                yield worker, message
+
+    def _start(self) -> None:
+        self._workers.append(_Worker.start(self._plan, self._threads))
+
+    def _replace(self, worker: '_Worker', attempts: Attempts) -> None:
+        self._workers.remove(worker)
+        why = worker.why_ended()
+        worker.end()
+        if worker.chunk is not None:
+            attempts.lost(worker.chunk, why)
+        self._start()
+
+
+@dataclass(eq=False)
+class _Worker:
+    """One process, as the one that started it sees it.
+
+    Attributes:
+        process: It.
+        pipe: To it.
+        is_ready: Whether its models are loaded.
+        chunk: What it is at.
+    """
+
+    process: Any
+    pipe: Any
+    is_ready: bool = False
+    chunk: Chunk | None = None
+
+    @classmethod
+    def start(cls, plan: AnnotationPlan, threads: int) -> '_Worker':
+        # Spawned, as neither torch nor OpenVINO bears being forked.
+        context = multiprocessing.get_context('spawn')
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_serve, args=(theirs, plan, threads), name='annotate', daemon=True
+        )
+        process.start()
+        theirs.close()  # so that its end is noticed here
+        return cls(process, ours)
+
+    def begin(self, chunk: Chunk | None, folder: Path) -> None:
+        self.chunk = chunk
+        if chunk is not None:
+            # One that has just ended is noticed when it is listened to.
+            with contextlib.suppress(OSError):
+                self.pipe.send((chunk, folder))
+
+    def why_ended(self) -> str:
+        self.process.join(END_S)
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return f'by {signal.Signals(-code).name}'
+        return f'with status {code}'
+
+    def end(self) -> None:
+        self.pipe.close()
+        if self.process.is_alive():
+            self.process.terminate()
+            self.process.join(END_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.process.close()
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def limit_threads(threads: int) -> None:
+    """Keep libraries that are not loaded yet, and OpenCV, to so many threads."""
+    import cv2
+
+    for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
+        os.environ.setdefault(name, str(threads))
+    cv2.setNumThreads(threads)
+
+
+# What follows runs in the processes.
+
+
+def _serve(pipe: Any, plan: AnnotationPlan, threads: int) -> None:
+    # Ctrl-C reaches all processes of a terminal; the first one says what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_threads(threads)
+    # Whoever started this one is gone where the pipe breaks.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            _work(pipe, plan, threads)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:  # noqa: BLE001 - said by the process that has a terminal
+            pipe.send(_sendable(error))
+
+
+def _work(pipe: Any, plan: AnnotationPlan, threads: int) -> None:
+    from vlm_ros.annotation.loading import load_annotator
+    from vlm_ros.annotation.reading import Reader
+
+    annotator = load_annotator(plan, threads=threads)
+    pipe.send(annotator.models.records())
+    with Reader(plan) as reader:
+        while True:
+            chunk, folder = pipe.recv()
+            for step in annotate_chunk(plan, chunk, folder, annotator, reader):
+                pipe.send(step)
+            pipe.send(None)
+
+
+def _sendable(error: Exception) -> Exception:
+    from vlm_ros.errors import VlmRosError
+
+    if isinstance(error, VlmRosError | OSError):
+        return error
+    return ModelError(f'a worker failed: {type(error).__name__}: {" ".join(str(error).split())}')
