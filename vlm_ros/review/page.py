@@ -192,7 +192,7 @@ def _frame(
     frame: dict[str, Any] = {
         'key': record.key,
         'place': place,
-        'camera': record.topic or record.source,
+        'camera': _camera(record),
         'source': record.source,
         'status': record.status.name if record.status is not None else 'NOT ASKED',
         'size': [record.image.width, record.image.height],
@@ -215,6 +215,16 @@ def _frame(
         else None,
     }
     return frame | {name: value for name, value in more.items() if value not in (None, '', [], {})}
+
+
+def _camera(record: FrameRecord) -> str:
+    if record.topic:
+        return record.topic
+    if record.time_s is not None or record.stamp_ns is not None:
+        return record.source
+    # Each photograph is a source.
+    folder = str(Path(record.source).parent)
+    return 'photographs' if folder == '.' else folder
 
 
 def _identity(records: Sequence[FrameRecord]) -> str:

@@ -147,14 +147,16 @@ def append_reviews(folder: Path, lines: Iterable[ReviewLine]) -> None:
     rows = b''.join(line.line().encode() + b'\n' for line in lines)
     path = folder / REVIEWS
     try:
-        with locked(folder), path.open('a+b') as stream:
+        # Without a buffer, which would write what did not fit once more when it is closed.
+        with locked(folder), path.open('a+b', buffering=0) as stream:
             stream.seek(0)
             content = stream.read()
             end = _whole(content)
             stream.truncate(end)
+            rest = memoryview(rows if content[:end].endswith(b'\n') or not end else b'\n' + rows)
             try:
-                stream.write(rows if content[:end].endswith(b'\n') or not end else b'\n' + rows)
-                stream.flush()
+                while rest:
+                    rest = rest[stream.write(rest) :]
                 os.fsync(stream.fileno())
             except OSError:
                 stream.truncate(end)

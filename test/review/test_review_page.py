@@ -1,0 +1,193 @@
+"""The page as a file: what is in it, in which order, and that it asks nobody for anything."""
+
+import base64
+import hashlib
+from html.parser import HTMLParser
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+from review_dataset import box, HOSTILE, make_dataset, record, RECORDS, WORST_FIRST
+
+from vlm_ros.cli.main import main
+from vlm_ros.errors import InputError
+from vlm_ros.records import ImageRecord, read_lines, write_lines
+from vlm_ros.records.frames import FrameRecord
+from vlm_ros.review import ReviewLine, write_page
+from vlm_ros.review.ordering import compare
+from vlm_ros.review.reviews import append_reviews
+
+
+class Elements(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.texts = {}
+        self._open = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        self._open = tag, dict(attrs).get('id')
+
+    def handle_data(self, data):
+        self.texts[self._open] = self.texts.get(self._open, '') + data
+
+    def handle_endtag(self, tag):
+        self._open = None
+
+
+def data_of(path):
+    return json.loads(Elements(path.read_text()).texts['script', 'data'])
+
+
+def test_the_page_holds_all_it_needs_and_runs_nothing_else(folder):
+    page = write_page(folder)
+    assert (page.path, page.images, page.linked) == (folder / 'review.html', 6, False)
+    text = page.path.read_text()
+    elements = Elements(text)
+    assert not re.findall(r'https?://', text.replace('http://www.w3.org/2000/svg', ''))
+    for tag, attributes in elements.found:
+        assert tag not in ('iframe', 'object', 'embed', 'img')
+        assert 'src' not in attributes
+        assert not [name for name in attributes if name.startswith('on') or name == 'style']
+        if 'href' in attributes:
+            assert attributes['href'] == 'data:,'
+    assert [tag for tag, _ in elements.found].count('script') == 2
+    # What the browser holds the script and the style to.
+    policy = next(a['content'] for t, a in elements.found if a.get('http-equiv'))
+    assert policy.startswith("default-src 'none'; ")
+    for tag in ('script', 'style'):
+        content = elements.texts[tag, None].encode()
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}';" in policy
+    # Hostile text is there, as text.
+    assert text.lower().count('<script') == 2
+    assert data_of(page.path)['frames'][3]['boxes'][0][0] == HOSTILE
+
+
+def test_the_worst_come_first(folder):
+    assert [row['key'] for row in data_of(write_page(folder).path)['frames']] == WORST_FIRST
+
+
+def test_a_name_of_a_folder_is_text_as_well(tmp_path):
+    folder = make_dataset(tmp_path / '<b onclick=alert(1)>&')
+    text = write_page(folder).path.read_text()
+    assert '<title>Review of &lt;b onclick=alert(1)&gt;&amp;</title>' in text
+    assert '<b onclick' not in text
+
+
+def test_small_pictures_are_in_the_page_and_many_are_beside_it(folder, tmp_path):
+    frames = data_of(write_page(folder).path)['frames']
+    head, _, content = frames[0]['picture'].partition(',')
+    assert head == 'data:image/jpeg;base64'
+    pixels = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
+    original = cv2.imread(str(folder / 'images' / 'astronaut.png'))
+    assert pixels.shape == original.shape
+    assert np.abs(pixels.astype(int) - original).mean() < 4
+    beside = write_page(folder, inline_bytes=10_000)
+    assert beside.linked
+    assert data_of(beside.path)['frames'][0]['picture'] == 'images/astronaut.png'
+    away = write_page(folder, tmp_path / 'away' / 'page.html', inline_bytes=0)
+    link = data_of(away.path)['frames'][0]['picture']
+    assert link == (folder / 'images' / 'astronaut.png').as_uri()
+
+
+def test_pictures_of_elsewhere_are_not_shown(tmp_path):
+    secret = tmp_path / 'secret.png'
+    cv2.imwrite(str(secret), np.zeros((4, 4, 3), np.uint8))
+    folder = make_dataset(tmp_path / 'drive')
+    (folder / 'images' / 'link.png').symlink_to(secret)
+    rows = [
+        row.model_copy(
+            update={'image': ImageRecord(file=file, width=4, height=4), 'key': f'k{number}'}
+        )
+        for number, (row, file) in enumerate(
+            zip(RECORDS, ('../secret.png', str(secret), 'images/link.png', ''), strict=False)
+        )
+    ]
+    write_lines(folder / 'annotations.jsonl', rows)
+    page = write_page(folder)
+    assert page.without_picture == 4
+    assert not [row for row in data_of(page.path)['frames'] if 'picture' in row]
+
+
+def test_what_was_said_is_in_the_page(folder):
+    lines = [
+        ReviewLine(key='drive-000001', box=0, verdict='rejected', at='2026-11-23T10:00:00Z'),
+        ReviewLine(key='drive-000001', box=0, verdict='accepted', at='2026-11-23T10:00:01Z'),
+    ]
+    append_reviews(folder, lines)
+    assert data_of(write_page(folder).path)['reviews'] == [
+        {
+            'key': 'drive-000001',
+            'box': 0,
+            'verdict': 'accepted',
+            'at': '2026-11-23T10:00:01Z',
+        }
+    ]
+
+
+def test_boxes_of_two_models_are_paired_by_name_and_overlap():
+    ours = [
+        box('cat', 0, 0, 100, 100, score=0.9),
+        box('cat', 10, 0, 110, 100, score=0.8),
+        box('dog', 200, 200, 300, 300, score=0.7),
+        box('car', 400, 0, 500, 100, score=0.6),
+    ]
+    theirs = [
+        box('cat', 12, 0, 112, 100, score=0.5),  # fits the second best
+        box('cat', 0, 2, 100, 102, score=0.5),
+        box('wolf', 200, 200, 300, 300, score=0.5),
+        box('car', 450, 0, 550, 100, score=0.5),  # a third of it
+    ]
+    comparison = compare(ours, theirs)
+    assert comparison.agreed == (True, True, False, False)
+    assert [row.label for row in comparison.missing] == ['wolf', 'car']
+    assert comparison.disagreement == 0.5
+    assert compare([], []).disagreement == 0
+    assert compare(ours[:1], []).disagreement == 1
+
+
+def test_images_that_two_models_see_differently_come_first(folder, tmp_path):
+    rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
+    # Of the surest image, the other model sees nothing; the others it sees alike.
+    rows[4] = rows[4].model_copy(update={'detections': ()})
+    other = make_dataset(tmp_path / 'other', rows)
+    frames = data_of(write_page(folder, other=other).path)['frames']
+    assert [row['key'] for row in frames[:3]] == ['drive-000003', 'drive-000004', 'drive-000000']
+    assert (frames[1]['disagreement'], frames[1]['alone']) == (1, [0])
+    assert frames[2]['disagreement'] == 0
+    frames = data_of(write_page(other, other=folder).path)['frames']
+    assert frames[1]['missing'] == [['person', 0.88, [100, 20, 400, 512]]]
+    stranger = make_dataset(tmp_path / 'stranger', [record(9, 'coffee', (600, 400))])
+    with pytest.raises(InputError, match='has none of the images of'):
+        write_page(folder, other=stranger)
+
+
+def test_the_command_writes_and_applies(folder, tmp_path, capsys):
+    assert main(['review', str(folder)]) == 0
+    assert capsys.readouterr().out == f'{folder}/review.html: 6 images\n'
+    (folder / 'images' / 'rocket.jpg').unlink()
+    assert main(['review', str(folder), '--inline-mb', '0', '--output', str(tmp_path / 'p')]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f'its pictures are those in {folder}: keep the page with them',
+        '1 have no picture; annotate keeps them with --images jpeg',
+    ]
+    given = tmp_path / 'reviews.jsonl'
+    write_lines(
+        given,
+        [
+            ReviewLine(key='drive-000001', box=0, verdict='accepted', label='mug'),
+            ReviewLine(key='gone', verdict='rejected'),
+        ],
+    )
+    assert main(['review', str(folder), '--apply', str(given)]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == '1 boxes and images have a verdict, 1 of them anew'
+    assert out.splitlines()[1].endswith('lacks, and an export needs: mug')
+    assert err == 'vlm-ros: gone was not reviewed: the dataset has no such image\n'
+    assert main(['review', str(tmp_path)]) == 2
+    assert 'holds no dataset; make one with vlm-ros annotate' in capsys.readouterr().err
