@@ -21,6 +21,7 @@ from vlm_ros.nodes.parameters import parameter
 from vlm_ros.nodes.pending import on_a_thread, Pending
 from vlm_ros.nodes.process import run
 from vlm_ros.nodes.shared import Shared
+from vlm_ros.nodes.thresholds import Thresholds
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.results import Detections, Provenance, Status
 from vlm_ros.runtime import batching
@@ -42,6 +43,12 @@ class DetectorParameters(GalleryParameters, ModelNodeParameters):
     )
     score_threshold: float = parameter(
         0.0, "Leave out what scores less; 0 for the model's own threshold.", bounds=(0.0, 1.0)
+    )
+    score_thresholds: tuple[str, ...] = parameter(
+        (),
+        "Least scores of single names, as in 'person=0.4, cup=0.25'; the others have "
+        'score_threshold. vlm-ros calibrate picks them.',
+        text_or_list=True,
     )
     max_detections: int = parameter(100, 'Publish at most so many, best first.', bounds=(1, 10000))
     max_rate_hz: float = parameter(
@@ -66,6 +73,7 @@ class DetectorParameters(GalleryParameters, ModelNodeParameters):
     def __post_init__(self) -> None:
         super().__post_init__()
         Vocabulary(self.vocabulary)
+        Thresholds.parse(self.score_thresholds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +178,10 @@ class DetectorNode(ModelNode[DetectorParameters]):
         """Look at a frame of each of some cameras; runs on the worker's thread."""
         looks: dict[int, Look[Detections]] = {}
         views = {}
+        values, thresholds = self.settings.values, self._thresholds
+        others = values.score_threshold or None
+        if thresholds.of_name and others is None:
+            others = getattr(self.worker.model, 'score_threshold', None)
         for number, job in enumerate(jobs):
             try:
                 views[number] = view_for(self.worker.model, job.frame, ('detect',))
@@ -179,7 +191,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
             self.worker,
             [view.image for view in views.values()],
             [jobs[number].vocabulary for number in views],
-            score_threshold=self.settings.values.score_threshold or None,
+            score_threshold=thresholds.asked(others),
             ticket=ticket,
             # Of each only what its vocabulary names is looked for.
             show=partial(with_exemplars, exemplars=jobs[-1].exemplars),
@@ -194,7 +206,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
             if isinstance(outcome.result, Exception):
                 looks[number] = Look.failed(outcome.result, provenance)
             else:
-                found = outcome.result.scaled(*view.scale)
+                found = thresholds.kept(outcome.result, others).scaled(*view.scale)
                 looks[number] = Look(found, found.status, found.message, provenance)
         return [(job, looks[number]) for number, job in enumerate(jobs)]
 
@@ -242,6 +254,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
             self._on_parameters(self.settings.values)
 
     def _on_parameters(self, values: DetectorParameters) -> None:
+        self._thresholds = Thresholds.parse(values.score_thresholds)
         for camera in self._cameras:
             camera.max_rate_hz = values.max_rate_hz
             camera.use(values.vocabulary, values.score_threshold, self._exemplars)

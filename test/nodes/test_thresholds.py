@@ -1,0 +1,44 @@
+"""Least scores of single names, alone and in the detector node."""
+
+import numpy as np
+import pytest
+from vision_msgs.msg import Detection2DArray
+
+from vlm_ros.errors import InputError
+from vlm_ros.nodes.detector import DetectorNode, DetectorParameters
+from vlm_ros.nodes.thresholds import Thresholds
+from vlm_ros.results import Detections
+
+
+def test_each_name_has_its_own():
+    thresholds = Thresholds.parse(['Person=0.4', 'a=b=0.9'])
+    scores = np.array([0.4, 0.39, 0.95, 0.5, 0.2], np.float32)
+    labels = ('person', 'Person', 'a=b', 'cup', 'cup')
+    found = Detections(np.zeros((5, 4), np.float32), scores, labels)
+    assert thresholds.kept(found, 0.3).labels == ('person', 'a=b', 'cup')
+    assert thresholds.kept(found, None).labels == ('person', 'a=b', 'cup', 'cup')
+    assert (thresholds.asked(0.5), thresholds.asked(0.1), thresholds.asked(None)) == (
+        0.4,
+        0.1,
+        None,
+    )
+    nothing = Thresholds.parse([])
+    assert nothing.kept(found, 0.9) is found
+    assert nothing.asked(0.25) == 0.25
+
+
+@pytest.mark.parametrize('pair', ['person', '=0.5', 'person=much', 'person=1.5', 'person=nan'])
+def test_what_is_no_pair_is_refused(pair):
+    with pytest.raises(InputError, match=r"as in 'person=0\.4'"):
+        DetectorParameters(score_thresholds=(pair,))
+    with pytest.raises(InputError, match='twice'):
+        Thresholds.parse(['cup=0.1', 'Cup=0.2'])
+
+
+def test_the_detector_leaves_out_what_scores_less(graph):
+    """The fake scores 0.9 throughout, its own threshold."""
+    settings = {'backend': 'fake', 'vocabulary': '[person, cup]', 'score_thresholds': '[cup=0.91]'}
+    graph.start(DetectorNode, detector=settings)
+    detections = graph.collect(Detection2DArray, 'detections')
+    found = graph.show(detections)
+    assert [d.results[0].hypothesis.class_id for d in found.detections] == ['person']
