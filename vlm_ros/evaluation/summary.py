@@ -24,6 +24,8 @@ from vlm_ros.evaluation.operating import OperatingScore, points
 
 RESAMPLES = 500
 """Fewer than for means: an average precision takes longer."""
+MIN_IMAGES = 5
+"""A class that fewer images show has no interval: samples of so few are too much alike."""
 NUMBERS = ('ap', 'ap50', 'precision', 'recall', 'f1', 'alarms_per_image')
 """What has an interval."""
 
@@ -88,11 +90,16 @@ def summarize(
     samples = [_numbers(matches, counted, weights) for weights in drawn]
     own = _numbers(matches, counted, matches.looked.astype(float))
     items = int(matches.looked.sum())
+    showing = [items, *(matches.things > 0).sum(axis=0).tolist()]
     columns = {}
     for name in NUMBERS:
         table = np.array([sample[name] for sample in samples]).reshape(-1, 1 + len(labels))
         columns[name] = [
-            _quantiles(float(value), table[:, place], items)
+            _quantiles(
+                float(value),
+                table[:, place] if showing[place] >= MIN_IMAGES else table[:0, 0],
+                items,
+            )
             for place, value in enumerate(own[name])
         ]
     return Summary(

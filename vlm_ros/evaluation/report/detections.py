@@ -79,7 +79,10 @@ def _tables(summary: Summary, paired: Paired, runs: RunComparison | None) -> tup
     overall = summary.score.overall
     rows = [(TITLES[name], shown_interval(summary.intervals[name])) for name in NUMBERS]
     rows.append(('AP75', shown(overall.ap75)))
-    rows += [(f'AR, {limit} boxes an image', shown(v)) for limit, v in overall.ar.items()]
+    rows += [
+        (f'AR, {limit} box{"es" * (limit > 1)} an image', shown(value))
+        for limit, value in overall.ar.items()
+    ]
     tables = [
         Table('Overall', ('', '95 % interval'), tuple(rows)),
         Table(
@@ -186,7 +189,8 @@ def curve(summary: Summary, label: str) -> tuple[Sequence[float], Sequence[float
         return (), ()
     hits = np.cumsum(matches.right[rows, summary.overlap])
     precision = hits / np.arange(1, len(hits) + 1)
-    return (hits / things).tolist(), precision.tolist()
+    recall = hits / things
+    return [0.0, *recall.tolist()], [float(precision[0]), *precision.tolist()]
 
 
 def _galleries(summary: Summary, paired: Paired, truth: BoxTruth) -> tuple[Gallery, ...]:
