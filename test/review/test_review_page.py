@@ -43,6 +43,12 @@ def data_of(path):
     return json.loads(Elements(path.read_text()).texts['script', 'data'])
 
 
+def picture_of(path, number):
+    """Return the address of the picture of an image, in the page's order."""
+    data = data_of(path)
+    return data['pictures'][data['frames'][number]['picture']]
+
+
 def test_the_page_holds_all_it_needs_and_runs_nothing_else(folder):
     page = write_page(folder)
     assert (page.path, page.images, page.linked) == (folder / 'review.html', 6, False)
@@ -80,8 +86,7 @@ def test_a_name_of_a_folder_is_text_as_well(tmp_path):
 
 
 def test_small_pictures_are_in_the_page_and_many_are_beside_it(folder, tmp_path):
-    frames = data_of(write_page(folder).path)['frames']
-    head, _, content = frames[0]['picture'].partition(',')
+    head, _, content = picture_of(write_page(folder).path, 0).partition(',')
     assert head == 'data:image/jpeg;base64'
     pixels = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
     original = cv2.imread(str(folder / 'images' / 'astronaut.png'))
@@ -89,10 +94,9 @@ def test_small_pictures_are_in_the_page_and_many_are_beside_it(folder, tmp_path)
     assert np.abs(pixels.astype(int) - original).mean() < 4
     beside = write_page(folder, inline_bytes=10_000)
     assert beside.linked
-    assert data_of(beside.path)['frames'][0]['picture'] == 'images/astronaut.png'
+    assert picture_of(beside.path, 0) == 'images/astronaut.png'
     away = write_page(folder, tmp_path / 'away' / 'page.html', inline_bytes=0)
-    link = data_of(away.path)['frames'][0]['picture']
-    assert link == (folder / 'images' / 'astronaut.png').as_uri()
+    assert picture_of(away.path, 0) == (folder / 'images' / 'astronaut.png').as_uri()
 
 
 def test_pictures_of_elsewhere_are_not_shown(tmp_path):
@@ -111,6 +115,7 @@ def test_pictures_of_elsewhere_are_not_shown(tmp_path):
     write_lines(folder / 'annotations.jsonl', rows)
     page = write_page(folder)
     assert page.without_picture == 4
+    assert data_of(page.path)['pictures'] == []
     assert not [row for row in data_of(page.path)['frames'] if 'picture' in row]
 
 

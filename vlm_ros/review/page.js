@@ -23,6 +23,7 @@
 
   const idOf = (line) => `${line.key}\n${line.box ?? ''}`;
   const moment = (line) => Date.parse(line.at || '') || 0;
+  const addressOf = (frame) => data.pictures[frame.picture];
   const frameAt = () => shown[place]?.frame;
 
   function element(tag, text, attributes = {}) {
@@ -337,7 +338,7 @@
 
   function pictureOf(frame) {
     const [width, height] = frame.size;
-    return reused(`${frame.key} large`, () => drawing('image', { href: frame.picture, width, height }));
+    return reused(`${frame.key} large`, () => drawing('image', { href: addressOf(frame), width, height }));
   }
 
   function stage() {
@@ -355,7 +356,7 @@
     const [width, height] = frame.size;
     const picture = drawing('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img',
       'aria-label': `${frame.key}, ${frame.boxes.length} boxes` });
-    if (frame.picture) picture.append(pictureOf(frame));
+    if (addressOf(frame)) picture.append(pictureOf(frame));
     $('stage').append(picture);
     // Text and lines keep their size on the screen, whatever the picture's.
     const box = picture.getBoundingClientRect();
@@ -373,7 +374,7 @@
       rectangle(picture, xyxy, `${mark}${labelOf(frame, index)} ${score.toFixed(2)}`, scale, known.join(' '),
         () => { target = index; show(); });
     }
-    if (!frame.picture) {
+    if (!addressOf(frame)) {
       picture.append(drawing('text', { x: 12 * scale, y: height - 12 * scale, 'font-size': 14 * scale,
         'stroke-width': 3 * scale }, 'The picture was not kept.'));
     }
@@ -435,9 +436,9 @@
       const row = element('li');
       const button = element('button', undefined, { type: 'button', 'data-key': frame.key,
         'aria-current': String(first + offset === place) });
-      if (frame.picture) {
+      if (addressOf(frame)) {
         button.append(reused(frame.key, () => element('img', undefined,
-          { src: frame.picture, alt: '', loading: 'lazy', decoding: 'async' })));
+          { src: addressOf(frame), alt: '', loading: 'lazy', decoding: 'async' })));
       } else {
         button.append(element('span', 'no picture', { class: 'none' }));
       }

@@ -165,6 +165,7 @@ def _data(
     kept = [line for record in reviewed.records for line in lines_of(record)]
     kept += kept_reviews(reviewed.folder)
     places = range(len(reviewed.records))
+    numbers = {name: number for number, name in enumerate(pictures)}
     keys = [worst_first(row, reviewed.compared.get(row.key)) for row in reviewed.records]
     return {
         'id': _identity(reviewed.records),
@@ -172,11 +173,12 @@ def _data(
         'served': served,
         'vocabulary': reviewed.vocabulary,
         'compared': reviewed.compared_with,
+        'pictures': list(pictures.values()),  # once each, whoever shows them
         'reviews': [
             line.model_dump(mode='json', exclude_defaults=True) for line in latest(kept).values()
         ],
         'frames': [
-            _frame(reviewed.records[place], place, pictures, reviewed.compared)
+            _frame(reviewed.records[place], place, numbers, reviewed.compared)
             for place in sorted(places, key=lambda place: (keys[place], place))
         ],
     }
@@ -185,7 +187,7 @@ def _data(
 def _frame(
     record: FrameRecord,
     place: int,
-    pictures: Mapping[str, str],
+    pictures: Mapping[str, int],
     compared: Mapping[str, Comparison],
 ) -> dict[str, Any]:
     comparison = compared.get(record.key)

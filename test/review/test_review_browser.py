@@ -1,0 +1,422 @@
+"""The page in a real browser: keys, filters, writing back, and what a hostile label cannot do."""
+
+import os
+import re
+import shutil
+import threading
+
+import pytest
+from review_dataset import box, HOSTILE, make_dataset, record, WORST_FIRST
+
+from vlm_ros.records import FrameRecord, read_lines
+from vlm_ros.review import apply_reviews, read_reviews, write_page
+from vlm_ros.review.reviews import kept_reviews
+from vlm_ros.review.serving import ReviewServer
+
+playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason='no browser: apt install chromium')
+NARROW, WIDE = {'width': 390, 'height': 844}, {'width': 1400, 'height': 900}
+
+
+@pytest.fixture(scope='module')
+def browser():
+    # Root, as in a container, cannot have the sandbox.
+    args = ['--no-sandbox'] if os.geteuid() == 0 else []
+    with playwright.sync_playwright() as session:
+        chromium = session.chromium.launch(executable_path=BROWSER, args=args)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def context(browser):
+    """A profile of its own, which notes what goes wrong and what leaves the machine."""
+    context = browser.new_context(viewport=WIDE, accept_downloads=True)
+    context.set_default_timeout(10_000)
+    wrong = []
+    context.on('weberror', lambda error: wrong.append(str(error.error)))
+    context.on('console', lambda row: row.type == 'error' and wrong.append(row.text))
+    context.on('request', lambda row: _is_outside(row.url) and wrong.append(row.url))
+    context.wrong = wrong
+    yield context
+    context.close()
+
+
+def _is_outside(url):
+    return not re.match(r'(file|data|blob|http://127\.0\.0\.1:)', url)
+
+
+@pytest.fixture
+def page(context, folder):
+    page = open_page(context, write_page(folder).path.as_uri())
+    yield page
+    assert context.wrong == []
+
+
+def open_page(context, address):
+    page = context.new_page()
+    page.goto(address)
+    playwright.expect(page.locator('#stage > *')).to_be_visible()
+    return page
+
+
+def press(page, keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def listed(page):
+    return page.locator('#frames button').evaluate_all('rows => rows.map(row => row.dataset.key)')
+
+
+def current(page):
+    return page.locator('#facts h2').text_content(), page.locator(
+        '#facts [aria-current=true]'
+    ).evaluate('row => row.firstChild.textContent')
+
+
+def verdicts(page):
+    """Return what the images' boxes are said to be, over all images."""
+    rows = {}
+    for key in listed(page):
+        page.locator(f'#frames [data-key="{key}"]').click()
+        for text in page.locator('#facts li:has(strong)').all_text_contents():
+            rows.setdefault(key, []).append(text)
+    return rows
+
+
+def test_the_worst_image_and_its_worst_box_come_first(page):
+    assert listed(page) == WORST_FIRST
+    assert current(page) == ('drive-000003', 'The image as a whole')
+    assert 'FAILED: out of memory' in page.locator('#facts').text_content()
+    press(page, 'j')
+    assert current(page) == ('drive-000000', 'person, 0.20')
+    press(page, 'j')
+    assert current(page) == ('drive-000000', 'cat, 0.91')
+    press(page, 'jk')
+    assert current(page) == ('drive-000000', 'cat, 0.91')
+
+
+def test_boxes_are_drawn_where_they_are(page):
+    press(page, 'j')
+    picture = page.locator('#stage svg')
+    assert picture.get_attribute('viewBox') == '0 0 451 300'
+    shown = page.locator('#stage svg image').bounding_box()
+    scale = shown['width'] / 451
+    assert shown['height'] == pytest.approx(300 * scale, abs=1)
+    # The current box is drawn last, on top.
+    for number, (left, top, right, bottom) in ((0, (80.25, 60, 320.5, 300)), (1, (1, 2, 30, 40))):
+        edges = page.locator('#stage .box').nth(number).bounding_box()
+        assert edges['x'] - shown['x'] == pytest.approx(left * scale, abs=3)
+        assert edges['y'] - shown['y'] == pytest.approx(top * scale, abs=3)
+        assert edges['width'] == pytest.approx((right - left) * scale, abs=5)
+        assert edges['height'] == pytest.approx((bottom - top) * scale, abs=5)
+    page.locator('#stage .box').first.click()
+    assert current(page) == ('drive-000000', 'cat, 0.91')
+    # The picture itself is there, not an empty frame.
+    width = page.evaluate(
+        """async () => { const made = new Image();
+        made.src = document.querySelector('#stage image').getAttribute('href');
+        await made.decode(); return made.naturalWidth; }"""
+    )
+    assert width == 451
+
+
+def test_accept_reject_relabel_and_undo_by_keyboard(page, folder, tmp_path):
+    press(page, 'jar')
+    assert verdicts(page) == {'drive-000000': ['person, 0.20 accepted', 'cat, 0.91 rejected']}
+    page.locator('[data-key=drive-000001]').click()
+    press(page, 'l')
+    page.keyboard.type('coffee cup')
+    page.keyboard.press('Enter')
+    assert verdicts(page)['drive-000001'] == ['rocket → coffee cup, 0.35 relabelled']
+    page.locator('[data-key=drive-000002]').click()
+    press(page, 'r')
+    assert verdicts(page)['drive-000002'] == ['The image as a whole rejected']
+    press(page, 'u')
+    assert current(page) == ('drive-000002', 'The image as a whole')
+    assert 'drive-000002' not in verdicts(page)
+    press(page, 'uu')
+    assert verdicts(page) == {'drive-000000': ['person, 0.20 accepted']}
+    press(page, 'uu')
+    assert verdicts(page) == {}
+    assert page.locator('#said').text_content() == ''
+    press(page, 'u')
+    assert page.locator('#said').text_content() == 'There is nothing to undo.'
+
+
+def test_what_is_downloaded_can_be_applied(page, folder, tmp_path):
+    press(page, 'jar')
+    page.locator('[data-key=drive-000005]').click()
+    press(page, 'l')
+    page.keyboard.type('a new name')
+    page.keyboard.press('Enter')
+    with page.expect_download() as download:
+        press(page, 's')
+    assert download.value.suggested_filename == 'reviews.jsonl'
+    given = tmp_path / 'reviews.jsonl'
+    download.value.save_as(given)
+    assert len(read_reviews(given)) == 3
+    applied = apply_reviews(folder, given)
+    assert (applied.reviewed, applied.unknown, applied.new_labels) == (3, (), ('a new name',))
+    rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
+    assert [box.review.verdict.value for box in rows[0].detections] == ['rejected', 'accepted']
+    assert rows[5].detections[0].review.label == 'a new name'
+
+
+def test_escape_and_keys_in_fields_change_nothing(page):
+    press(page, 'jl')
+    page.keyboard.type('arjks')
+    page.keyboard.press('Escape')
+    assert not page.locator('#relabel').is_visible()
+    page.locator('[name=text]').fill('')
+    page.locator('[name=text]').type('arjksu')
+    assert listed(page) == []
+    assert page.locator('#stage').text_content() == 'No image passes the filters.'
+    page.get_by_role('button', name='Clear').click()
+    assert listed(page) == WORST_FIRST
+    page.get_by_label('Keyboard shortcuts').uncheck()
+    press(page, 'ar')
+    assert verdicts(page) == {}
+
+
+def test_filters(page):
+    def filtered(**wanted):
+        page.get_by_role('button', name='Clear').click()
+        for name, value in wanted.items():
+            field = page.locator(f'#filters [name={name}]')
+            if field.evaluate('field => field.tagName') == 'SELECT':
+                field.select_option(value)
+            else:
+                field.fill(value)
+        return [key[-1] for key in listed(page)]
+
+    assert filtered(label='person') == ['0', '4']
+    assert filtered(camera='/rear') == ['1', '4']
+    assert filtered(status='FAILED') == ['3']
+    assert filtered(low='0.3', high='0.7') == ['1', '5']
+    assert filtered(text='LOOKS up') == ['0']
+    assert filtered(label='person', low='0.5') == ['4']
+    assert filtered(order='recorded') == ['0', '1', '2', '3', '4', '5']
+    assert filtered(verdict='accepted') == []
+    # Only the boxes that pass are gone through.
+    filtered(label='person')
+    assert current(page) == ('drive-000000', 'person, 0.20')
+    press(page, 'a')
+    assert current(page) == ('drive-000004', 'person, 0.88')
+    press(page, 'r')
+    assert filtered(verdict='accepted') == ['0']
+    assert filtered(verdict='rejected') == ['4']
+    assert filtered(verdict='open') == ['3', '0', '1', '5', '2']
+    assert current(page) == ('drive-000003', 'The image as a whole')
+
+
+def test_a_reload_keeps_verdicts_undo_filters_and_place(page):
+    page.locator('#filters [name=label]').select_option('person')
+    press(page, 'aj')
+    assert current(page) == ('drive-000004', 'person, 0.88')
+    page.reload()
+    assert current(page) == ('drive-000004', 'person, 0.88')
+    assert page.locator('#filters [name=label]').input_value() == 'person'
+    assert verdicts(page) == {'drive-000000': ['person, 0.20 accepted']}
+    press(page, 'u')
+    assert verdicts(page) == {}
+    page.reload()
+    assert verdicts(page) == {}
+
+
+def test_hostile_text_stays_text(page):
+    page.locator('[data-key=drive-000005]').click()
+    assert HOSTILE in page.locator('#facts').text_content()
+    assert HOSTILE in page.locator('#stage').text_content()
+    assert 'onerror' in page.locator('#facts dd').first.text_content()
+    press(page, 'l')
+    page.keyboard.type('<img src=x onerror=alert(1)>')
+    page.keyboard.press('Enter')
+    assert verdicts(page) == {
+        'drive-000005': [f'{HOSTILE} → <img src=x onerror=alert(1)>, 0.60 relabelled']
+    }
+    page.locator('[data-key=drive-000005]').click()
+    assert page.title() == 'Review of drive'
+    assert page.locator('script').count() == 2
+    assert page.locator('#facts img, #stage img, #stage script').count() == 0
+
+
+def test_the_policy_of_the_page_stops_what_would_slip_in(context, folder):
+    page = open_page(context, write_page(folder).path.as_uri())
+    page.evaluate(
+        """() => { document.body.insertAdjacentHTML('beforeend',
+        '<img src="data:," onerror="document.title=1">'); const made =
+        document.createElement('script'); made.textContent = 'document.title=2';
+        document.body.append(made); }"""
+    )
+    page.wait_for_timeout(200)
+    assert page.title() == 'Review of drive'
+    assert len([row for row in context.wrong if 'Content Security Policy' in row]) >= 2
+
+
+@pytest.fixture
+def server(folder):
+    with ReviewServer(folder, by='ada') as server:
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        yield server
+        server.close()
+        thread.join()
+
+
+def test_every_verdict_is_written_back_at_once(context, server, folder):
+    page = open_page(context, server.url)
+    with page.expect_response('**/reviews'):
+        press(page, 'j')
+        press(page, 'a')
+    (line,) = kept_reviews(folder)
+    assert (line.key, line.box, line.found, line.by) == ('drive-000000', 1, 'person', 'ada')
+    with page.expect_response('**/reviews'):
+        press(page, 'r')
+    with page.expect_response('**/reviews'):
+        press(page, 'u')
+    assert [row.verdict and row.verdict.value for row in kept_reviews(folder)] == [
+        'accepted',
+        'rejected',
+        None,
+    ]
+    with page.expect_response('**/apply'):
+        press(page, 's')
+    playwright.expect(page.locator('#said')).to_have_text('Saved: 1 verdicts are in the dataset.')
+    rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
+    assert rows[0].detections[1].review.by == 'ada'
+    assert rows[0].detections[0].review is None
+    assert page.evaluate("async () => (await fetch(document.querySelector('#frames img').src)).ok")
+    assert context.wrong == []
+
+
+def test_another_browser_sees_what_was_said(browser, context, server, folder):
+    page = open_page(context, server.url)
+    with page.expect_response('**/reviews'):
+        press(page, 'j')
+        press(page, 'a')
+    other = browser.new_context(viewport=NARROW)
+    second = other.new_page()
+    with second.expect_response('**/reviews'):
+        second.goto(server.url)
+    playwright.expect(second.locator('#progress')).to_have_text('6 of 6 images, 1 verdicts')
+    other.close()
+
+
+def test_verdicts_that_no_server_took_are_sent_later(context, folder):
+    with ReviewServer(folder) as server:
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        page = open_page(context, server.url)
+        page.wait_for_load_state('networkidle')
+        server.close()
+        thread.join()
+    press(page, 'ja')
+    playwright.expect(page.locator('#said')).to_contain_text('kept in this browser')
+    playwright.expect(page.locator('#progress')).to_have_text(
+        '6 of 6 images, 1 verdicts, 1 not saved'
+    )
+    assert kept_reviews(folder) == []
+    with ReviewServer(folder, port=server.port) as again:
+        thread = threading.Thread(target=again.serve)
+        thread.start()
+        # The same machine and port: the browser has kept the verdict for this page.
+        second = context.new_page()
+        with second.expect_response(lambda row: row.request.method == 'POST'):
+            second.goto(again.url)
+        playwright.expect(second.locator('#progress')).to_have_text('6 of 6 images, 1 verdicts')
+        again.close()
+        thread.join()
+    assert [line.target for line in kept_reviews(folder)] == [('drive-000000', 1)]
+
+
+def test_everything_has_a_name_and_can_be_reached_with_tab(page):
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('button, input, select')].filter(one =>
+        !(one.textContent.trim() || one.labels?.length || one.ariaLabel)).length"""
+    )
+    assert unnamed == 0
+    assert page.locator('html').get_attribute('lang') == 'en'
+    assert page.locator('[role=status]').count() == 1
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press('Tab')
+        reached.add(
+            page.evaluate(
+                """() => { const one = document.activeElement; return one.name || one.id ||
+                one.dataset.do || one.dataset.key || one.textContent; }"""
+            )
+        )
+    assert {'keys', 'label', 'camera', 'text', 'order', 'accept', 'save', *WORST_FIRST} <= reached
+    press(page, 'jl')
+    assert page.evaluate('() => document.activeElement.id') == 'label'
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('size', [NARROW, WIDE], ids=['narrow', 'wide'])
+def test_text_is_legible_and_nothing_sticks_out(browser, folder, scheme, size):
+    context = browser.new_context(viewport=size, color_scheme=scheme)
+    page = open_page(context, write_page(folder).path.as_uri())
+    press(page, 'jarjj')
+    page.locator('[data-key=drive-000005]').click()
+    assert page.evaluate('() => document.documentElement.scrollWidth') <= size['width']
+    # WCAG 2.2, 1.4.3: contrast of text and what is behind it.
+    poor = page.evaluate(
+        """() => {
+        const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+        const light = (color) => { const [r, g, b] = channels(color).slice(0, 3).map((value) => {
+          const part = value / 255;
+          return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4; });
+          return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        const behind = (one) => { for (let at = one; at; at = at.parentElement) {
+          const color = getComputedStyle(at).backgroundColor;
+          if (!/, 0\\)$/.test(color)) return color; } return 'rgb(255, 255, 255)'; };
+        return [...document.querySelectorAll('body *:not(svg *):not(option)')].filter((one) =>
+          one.checkVisibility() && !one.disabled && [...one.childNodes].some((node) =>
+            node.nodeType === 3 && node.textContent.trim())).map((one) => {
+          const [a, b] = [light(getComputedStyle(one).color), light(behind(one))];
+          return [one.outerHTML.slice(0, 60), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+        }).filter(([, contrast]) => contrast < 4.5); }"""
+    )
+    assert poor == []
+    context.close()
+
+
+def test_ten_thousand_images(context, tmp_path):
+    rows = [
+        record(
+            index,
+            'rocket',
+            (640, 427),
+            *(
+                box(
+                    'rocket', 99 * n, 10, 99 * n + 90, 90, score=0.1 + (7 * index + n) % 800 / 1000
+                )
+                for n in range(4)
+            ),
+        )
+        for index in range(10_000)
+    ]
+    folder = make_dataset(tmp_path / 'large', rows)
+    path = write_page(folder).path
+    # The picture that they share is in the page once.
+    assert path.stat().st_size < 5_000_000
+    page = open_page(context, path.as_uri())
+    assert page.locator('#progress').text_content() == '10000 of 10000 images, 0 verdicts'
+    assert page.locator('#page').text_content() == 'Page 1 of 417'
+    assert page.evaluate('() => document.querySelectorAll("*").length') < 1000
+    page.get_by_role('button', name='Next page').click()
+    assert len(listed(page)) == 24
+    press(page, 'aaaaaa')
+    page.locator('#filters [name=text]').fill('drive-009999')
+    assert listed(page) == ['drive-009999']
+    page.reload()
+    assert listed(page) == ['drive-009999']
+    page.get_by_role('button', name='Clear').click()
+    page.locator('#filters [name=verdict]').select_option('accepted')
+    assert len(listed(page)) == 2
+    assert page.locator('#progress').text_content() == '2 of 10000 images, 6 verdicts'
+    assert context.wrong == []
