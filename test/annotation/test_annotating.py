@@ -168,6 +168,17 @@ def test_another_plan_in_the_same_folder_is_refused(bag, tmp_path):
         go(plan, tmp_path / 'other')
 
 
+def test_two_runs_in_one_folder_do_not_meet(bag, tmp_path):
+    plan = AnnotationPlan(sources=(bag,), vocabulary=('car',))
+
+    def begin_another(progress):
+        with pytest.raises(InputError, match='another process is writing'):
+            go(plan, tmp_path / 'out')
+
+    _, _, model = go(plan, tmp_path / 'out', progress=begin_another)
+    assert model.calls == 19
+
+
 def test_a_dataset_is_begun_anew_when_asked(bag, tmp_path):
     plan = AnnotationPlan(sources=(bag,), vocabulary=('car',), chunk_frames=3, images='png')
     go(plan, tmp_path / 'out')

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-import hashlib
-from pathlib import Path
-import re
 from typing import TypeVar
 
 import numpy as np
 
+from vlm_ros.annotation.entries import detection_records, key_of
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.boxes import class_wise_non_max_suppression
 from vlm_ros.data.media import Frame
@@ -28,7 +26,6 @@ from vlm_ros.records import (
     DetectionRecord,
     FrameRecord,
     ImageRecord,
-    MaskRecord,
     ModelRecord,
     TagRecord,
 )
@@ -271,34 +268,3 @@ def attempt(work: Callable[[], T]) -> tuple[T | None, str]:
         raise
     except Exception as error:  # noqa: BLE001 - a model's library may raise anything
         return None, ' '.join(f'{type(error).__name__}: {error}'.split())
-
-
-def detection_records(found: Detections, masks: Masks | None) -> tuple[DetectionRecord, ...]:
-    """Return boxes as records, best first, equal scores by label and place."""
-    rows = [
-        DetectionRecord(
-            label=found.labels[i],
-            score=float(found.scores[i]),
-            xyxy=tuple(float(edge) for edge in found.xyxy[i]),  # type: ignore[arg-type]
-            mask=None if masks is None else mask_record(masks.masks[i]),
-        )
-        for i in range(len(found))
-    ]
-    return tuple(sorted(rows, key=lambda row: (-row.score, row.label, row.xyxy)))
-
-
-def mask_record(mask: np.ndarray) -> MaskRecord:  # type: ignore[type-arg]
-    """Return a mask `(H, W)` bool in COCO's compressed run lengths."""
-    from pycocotools import mask as coco
-
-    encoded = coco.encode(np.asfortranarray(mask, np.uint8))
-    height, width = mask.shape
-    return MaskRecord(size=(height, width), counts=encoded['counts'].decode())
-
-
-def key_of(frame: Frame) -> str:
-    """Return what tells an image from all others: a readable part, a hash and its number."""
-    place = f'{frame.name}:{frame.topic}'
-    digest = hashlib.sha256(place.encode()).hexdigest()[:8]
-    stem = re.sub(r'[^A-Za-z0-9]+', '-', Path(frame.name).stem).strip('-')[:32] or 'image'
-    return f'{stem}-{digest}-{frame.index:06d}'

@@ -1,9 +1,10 @@
 """Annotates all sources of a plan."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import fcntl
 from importlib import metadata
+import os
 from pathlib import Path
 import shutil
 
@@ -12,41 +13,14 @@ from vlm_ros.annotation.exports import EXPORTS
 from vlm_ros.annotation.merging import ANNOTATIONS, merge
 from vlm_ros.annotation.parts import part_path
 from vlm_ros.annotation.plan import AnnotationPlan
-from vlm_ros.annotation.work import Crew, Step
+from vlm_ros.annotation.tally import Progress, Tally
+from vlm_ros.annotation.work import Crew
 from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import Manifest, ModelRecord, SourceRecord
 from vlm_ros.records.lines import parse
 from vlm_ros.whole_files import sweep, writing
 
 MANIFEST = 'dataset.json'
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far it is.
-
-    Attributes:
-        images_done: Those that were looked at, left out or skipped, those of earlier runs
-            included, where one counts what was expected.
-        images: How many are expected.
-        images_before: Of those done, how many earlier runs did.
-        chunks_done: Those of earlier runs included.
-        chunks: All there are.
-        frames: How many images this run has annotated.
-        failed: Of them, where the detector failed.
-        skipped: What could not be read, in this run.
-        lost: How often a worker ended before its chunk was done.
-    """
-
-    images_done: int
-    images: int
-    images_before: int
-    chunks_done: int
-    chunks: int
-    frames: int
-    failed: int
-    skipped: int
-    lost: int
 
 
 def annotate(
@@ -70,7 +44,8 @@ def annotate(
         anew: Whether to remove the dataset that is there, whoever made it, and begin again.
 
     Raises:
-        InputError: The folder holds what another plan made, or the sources have changed.
+        InputError: The folder holds what another plan made, the sources have changed, or another
+            process is writing there.
         SourceError: A source cannot be opened; what was annotated before stays.
         BackendError: A model cannot be had.
         ModelError: Workers ended again and again.
@@ -78,67 +53,58 @@ def annotate(
     """
     chunks = chunks_of(plan)
     models = crew.models()
-    if anew and (folder / MANIFEST).exists():
-        _remove(folder)
-    manifest = _begin(plan, folder, models)
+    with _held(folder):
+        if anew and (folder / MANIFEST).exists():
+            _remove(folder)
+        manifest = _begin(plan, folder, models)
+        _work(chunks, folder, crew, progress)
+        counts, skipped = merge(folder, chunks, track=plan.track)
+        sources = tuple(
+            source.model_copy(update={'frames': counts[source.source]})
+            for source in manifest.sources
+        )
+        manifest = manifest.model_copy(update={'sources': sources, 'skipped': skipped})
+        _write(folder, manifest)
+    return manifest
+
+
+def _work(
+    chunks: Sequence[Chunk], folder: Path, crew: Crew, progress: Callable[[Progress], None]
+) -> None:
     missing = [chunk for chunk in chunks if not part_path(folder, chunk.number).exists()]
-    tally = _Tally(chunks, missing)
+    tally = Tally(chunks, missing)
     progress(tally.progress())
     if missing:
         for chunk, step in crew.work(missing, folder):
             tally.count(chunk, step)
             progress(tally.progress())
-        if tally.progress().lost:
-            sweep(folder)
-    counts, skipped = merge(folder, chunks, track=plan.track)
-    sources = tuple(
-        source.model_copy(update={'frames': counts[source.source]}) for source in manifest.sources
-    )
-    manifest = manifest.model_copy(update={'sources': sources, 'skipped': skipped})
-    _write(folder, manifest)
-    return manifest
+    if tally.progress().lost:
+        sweep(folder)
 
 
-class _Tally:
-    """Counts what becomes of images."""
-
-    def __init__(self, chunks: Sequence[Chunk], missing: Sequence[Chunk]) -> None:
-        self._chunks = len(chunks)
-        self._chunks_done = self._chunks - len(missing)
-        self._images = sum(chunk.images for chunk in chunks)
-        self._before = self._images - sum(chunk.images for chunk in missing)
-        self._under_way: dict[int, Counter[Step]] = {}
-        self._done_images = self._before
-        self._done: Counter[Step] = Counter()
-
-    def count(self, chunk: Chunk, step: Step | None) -> None:
-        """Take note of a step, or with None of a whole chunk."""
-        steps = self._under_way.setdefault(chunk.number, Counter())
-        if step is Step.LOST:
-            steps.clear()
-            self._done[step] += 1
-        elif step is not None:
-            steps[step] += 1
-        else:
-            self._done += self._under_way.pop(chunk.number)
-            self._done_images += chunk.images
-            self._chunks_done += 1
-
-    def progress(self) -> Progress:
-        """Say how far it is."""
-        under_way = sum(self._under_way.values(), Counter[Step]())
-        steps = self._done + under_way
-        return Progress(
-            images_done=min(self._images, self._done_images + under_way.total()),
-            images=self._images,
-            images_before=self._before,
-            chunks_done=self._chunks_done,
-            chunks=self._chunks,
-            frames=steps[Step.ANNOTATED] + steps[Step.FAILED],
-            failed=steps[Step.FAILED],
-            skipped=steps[Step.SKIPPED],
-            lost=steps[Step.LOST],
-        )
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep others from writing there too; a process that ends lets go of it, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(
+            f'{folder} cannot be written: {error.strerror or error}; choose another folder'
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise InputError(
+            f'another process is writing {folder}; wait for it, or choose another folder'
+        ) from error
+    except OSError:
+        pass  # a file system without locks
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _begin(plan: AnnotationPlan, folder: Path, models: tuple[ModelRecord, ...]) -> Manifest:

@@ -5,8 +5,9 @@ import enum
 from pathlib import Path
 from typing import Protocol
 
-from vlm_ros.annotation.annotator import Annotator, key_of
+from vlm_ros.annotation.annotator import Annotator
 from vlm_ros.annotation.chunks import Chunk
+from vlm_ros.annotation.entries import key_of
 from vlm_ros.annotation.parts import write_image, write_part
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.reading import Reader

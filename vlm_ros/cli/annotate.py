@@ -19,7 +19,7 @@ from vlm_ros.cli.options import (
 
 if TYPE_CHECKING:
     from vlm_ros.annotation.plan import AnnotationPlan
-    from vlm_ros.annotation.run import Progress
+    from vlm_ros.annotation.tally import Progress
     from vlm_ros.annotation.work import Crew
     from vlm_ros.records import Manifest
 

@@ -90,7 +90,7 @@ class Progress:
 class AnnotationProgress:
     """A bar over the images of a dataset, with their rate, the time left and what was skipped.
 
-    Called with each `vlm_ros.annotation.run.Progress`, of which it keeps the last.
+    Called with each `vlm_ros.annotation.tally.Progress`, of which it keeps the last.
 
     Args:
         quiet: Show nothing.
