@@ -47,7 +47,7 @@ RECORDS = (
         'chelsea',
         (451, 300),
         box('cat', 80.25, 60, 320.5, 300, score=0.91),
-        box('person', 1, 2, 30, 40, score=0.2),
+        box('person', 420, 2, 449, 40, score=0.2),
         caption=CaptionRecord(text='a cat looks up', score=0.8),
         answers=(AnswerRecord(question='is there a cat?', status=Status.OK, answer='yes'),),
     ),

@@ -23,7 +23,7 @@ NARROW, WIDE = {'width': 390, 'height': 844}, {'width': 1400, 'height': 900}
 @pytest.fixture(scope='module')
 def browser():
     # Root, as in a container, cannot have the sandbox.
-    args = ['--no-sandbox'] if os.geteuid() == 0 else []
+    args = ['--disable-gpu', *(['--no-sandbox'] if os.geteuid() == 0 else [])]
     with playwright.sync_playwright() as session:
         chromium = session.chromium.launch(executable_path=BROWSER, args=args)
         yield chromium
@@ -97,6 +97,17 @@ def test_the_worst_image_and_its_worst_box_come_first(page):
     assert current(page) == ('drive-000000', 'cat, 0.91')
     press(page, 'jk')
     assert current(page) == ('drive-000000', 'cat, 0.91')
+    # What a screen reader says.
+    assert page.get_by_role('status').text_content() == 'cat, 0.91, of drive-000000, 2 of 6.'
+    press(page, 'a')
+    assert page.get_by_role('status').text_content() == (
+        'Accepted cat. rocket, 0.35, of drive-000001, 3 of 6.'
+    )
+    for _ in range(9):
+        press(page, 'j')
+    assert page.get_by_role('status').text_content() == (
+        'This is the last one. The image drive-000002, 6 of 6.'
+    )
 
 
 def test_boxes_are_drawn_where_they_are(page):
@@ -107,7 +118,10 @@ def test_boxes_are_drawn_where_they_are(page):
     scale = shown['width'] / 451
     assert shown['height'] == pytest.approx(300 * scale, abs=1)
     # The current box is drawn last, on top.
-    for number, (left, top, right, bottom) in ((0, (80.25, 60, 320.5, 300)), (1, (1, 2, 30, 40))):
+    for number, (left, top, right, bottom) in (
+        (0, (80.25, 60, 320.5, 300)),
+        (1, (420, 2, 449, 40)),
+    ):
         edges = page.locator('#stage .box').nth(number).bounding_box()
         assert edges['x'] - shown['x'] == pytest.approx(left * scale, abs=3)
         assert edges['y'] - shown['y'] == pytest.approx(top * scale, abs=3)
@@ -142,7 +156,6 @@ def test_accept_reject_relabel_and_undo_by_keyboard(page, folder, tmp_path):
     assert verdicts(page) == {'drive-000000': ['person, 0.20 accepted']}
     press(page, 'uu')
     assert verdicts(page) == {}
-    assert page.locator('#said').text_content() == ''
     press(page, 'u')
     assert page.locator('#said').text_content() == 'There is nothing to undo.'
 
@@ -355,14 +368,19 @@ def test_everything_has_a_name_and_can_be_reached_with_tab(page):
     assert page.evaluate('() => document.activeElement.id') == 'label'
 
 
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
-@pytest.mark.parametrize('size', [NARROW, WIDE], ids=['narrow', 'wide'])
+@pytest.mark.parametrize(('scheme', 'size'), [('light', NARROW), ('dark', WIDE)])
 def test_text_is_legible_and_nothing_sticks_out(browser, folder, scheme, size):
     context = browser.new_context(viewport=size, color_scheme=scheme)
     page = open_page(context, write_page(folder).path.as_uri())
     press(page, 'jarjj')
     page.locator('[data-key=drive-000005]').click()
     assert page.evaluate('() => document.documentElement.scrollWidth') <= size['width']
+    inside = """(rows) => rows.every((row) => { const box = row.getBBox();
+        return box.x >= 0 && box.x + box.width <= row.ownerSVGElement.viewBox.baseVal.width; })"""
+    assert page.locator('#stage text').count() == 1
+    page.locator('[data-key=drive-000000]').click()
+    assert page.locator('#stage text').evaluate_all(inside)
+    assert page.locator('#stage').bounding_box()['y'] > -1
     # WCAG 2.2, 1.4.3: contrast of text and what is behind it.
     poor = page.evaluate(
         """() => {

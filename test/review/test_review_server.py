@@ -156,6 +156,8 @@ def test_only_this_machine_can_connect(site):
 def test_a_port_that_is_taken_is_named(site, folder):
     with pytest.raises(InputError, match=rf'port {site.port} cannot be had: .*; choose another'):
         ReviewServer(folder, port=site.port)
+    with ReviewServer(folder) as other:
+        assert other.port != site.port
 
 
 def test_the_real_process_serves_until_it_is_interrupted(folder):

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--by', type=text, default='', metavar='NAME', help='who reviews')
     parser.add_argument(
-        '--port', type=_port, default=0, metavar='N', help='with --serve (any that is free)'
+        '--port', type=_port, metavar='N', help='with --serve (8377, or any that is free)'
     )
     parser.add_argument(
         '--inline-mb',
@@ -81,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _serve(folder: Path, other: Path | None, port: int, by: str) -> int:
+def _serve(folder: Path, other: Path | None, port: int | None, by: str) -> int:
     from vlm_ros.cli.exits import Exit
     from vlm_ros.review.reviews import kept_reviews
     from vlm_ros.review.serving import ReviewServer

@@ -286,13 +286,22 @@
     } else {
       said = `${said} This is the ${step > 0 ? 'last' : 'first'} one.`.trim();
     }
-    show(said);
+    show(`${said} ${described()}`.trim());
+    $('stage').scrollIntoView({ block: 'nearest' });
   }
 
   function go(index) {
     place = index;
     target = shown[place].targets[0];
-    show();
+    show(described());
+    $('stage').scrollIntoView({ block: 'nearest' });
+  }
+
+  function described() {
+    const frame = frameAt();
+    if (!frame) return '';
+    const what = target === WHOLE ? 'The image' : `${labelOf(frame, target)}, ${frame.boxes[target][1].toFixed(2)},`;
+    return `${what} of ${frame.key}, ${place + 1} of ${shown.length}.`.replace('The image of', 'The image');
   }
 
   /* ---- showing ---- */
@@ -323,7 +332,10 @@
     parent.append(box);
     const size = 14 * scale;
     const y = top > 1.5 * size ? top - size / 3 : top + size;
-    parent.append(drawing('text', { x: left + 2 * scale, y, 'font-size': size, 'stroke-width': 3 * scale }, name));
+    const text = drawing('text', { y, 'font-size': size, 'stroke-width': 3 * scale }, name);
+    parent.append(text);
+    const room = parent.viewBox.baseVal.width - text.getComputedTextLength() - 4 * scale;
+    text.setAttribute('x', Math.max(0, Math.min(left + 2 * scale, room)));
   }
 
   const pictures = new Map();  // nodes that are shown again, so that nothing flickers
@@ -463,6 +475,7 @@
   function relabel() {
     const frame = frameAt();
     if (!frame || target === WHOLE) { say('Choose a box to relabel.'); return; }
+    $('relabel-title').textContent = `Relabel ${labelOf(frame, target)}`;
     $('label').value = '';
     $('label').placeholder = labelOf(frame, target);
     $('relabel').returnValue = '';

@@ -6,7 +6,7 @@ somebody points at it are refused), and what comes from another page is refused 
 Only the page, the pictures that the records name, and the reviews can be had.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +24,9 @@ from vlm_ros.review.page import read_reviewed, render
 from vlm_ros.review.reviews import append_reviews, kept_reviews, latest, ReviewLine
 
 HOST = '127.0.0.1'
+PORT = 8377
+"""Where a page is served if nothing else is. A browser keeps what no server has taken yet under
+the port, and a page of the next run finds it there."""
 MAX_BODY_BYTES = 4_000_000
 _TIMEOUT_S = 30.0
 _HEADERS = {
@@ -40,7 +43,7 @@ class ReviewServer:
 
     Args:
         folder: The dataset's.
-        port: Of 127.0.0.1; 0 for any that is free.
+        port: Of 127.0.0.1; None for `PORT`, or any that is free where that is taken.
         other: A dataset of the same images, made by another model, to compare with.
         by: Who reviews.
 
@@ -49,19 +52,14 @@ class ReviewServer:
     """
 
     def __init__(
-        self, folder: Path, *, port: int = 0, other: Path | None = None, by: str = ''
+        self, folder: Path, *, port: int | None = None, other: Path | None = None, by: str = ''
     ) -> None:
         reviewed = read_reviewed(folder, other)
         pictures = {name: quote(name) for name in reviewed.files}
         page = render(reviewed, pictures, by=by, served=True)
         self._token = secrets.token_urlsafe(18)
         site = _Site(folder, self._token, page, reviewed.files)
-        try:
-            self._server = _Server((HOST, port), site)
-        except OSError as error:
-            raise InputError(
-                f'port {port} cannot be had: {error.strerror or error}; choose another'
-            ) from error
+        self._server = _listen(site, (PORT, 0) if port is None else (port,))
         self.port: int = self._server.server_address[1]
         self.url = f'http://{HOST}:{self.port}/{self._token}/'
 
@@ -140,6 +138,17 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a browser that went away is none of the reviewer's business."""
+
+
+def _listen(site: _Site, ports: Sequence[int]) -> _Server:
+    for port in ports:
+        try:
+            return _Server((HOST, port), site)
+        except OSError as error:
+            failure = error
+    raise InputError(
+        f'port {ports[-1]} cannot be had: {failure.strerror or failure}; choose another'
+    ) from failure
 
 
 class _Handler(BaseHTTPRequestHandler):
