@@ -111,7 +111,7 @@ def run_detector(
         ),
     )
     if folder is not None:
-        _begin(folder, manifest)
+        begin(folder, manifest)
     records: list[FrameRecord] = []
     vocabulary = Vocabulary(tuple(prompts))
     images = truth.truth.images
@@ -134,7 +134,13 @@ def run_detector(
     return records, manifest
 
 
-def _begin(folder: Path, manifest: Manifest) -> None:
+def begin(folder: Path, manifest: Manifest) -> None:
+    """Make a folder for what a run says, or see that what is in it is of the same run.
+
+    Raises:
+        InputError: The folder holds something else, or another run.
+        StorageError: It cannot be read or written.
+    """
     path = folder / MANIFEST
     if path.is_file():
         try:

@@ -37,6 +37,8 @@ def layout_of(path: Path) -> str:
         raise InputError(f'there is no file or folder {path}; it should hold the truth')
     elif path.suffix.lower() in ('.yaml', '.yml'):
         found = 'yolo'
+    elif path.suffix.lower() == '.p':
+        found = 'refcoco'
     elif path.suffix.lower() == '.jsonl' or _is_lines(path):
         found = 'nlvr2' if _is_nlvr2(path) else ''
     elif path.suffix.lower() == '.json':

@@ -1,0 +1,217 @@
+"""`vlm-ros evaluate` on language datasets: replies from files, and models asked."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from vlm_ros.cli.main import main
+
+
+def run(capsys, *args):
+    status = main(['evaluate', *map(str, args), '--resamples', '50'])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def numbers(capsys, *args):
+    status, out, err = run(capsys, *args, '--json', '-q')
+    assert (status, err) == (0, '')
+    content = json.loads(out)
+    content['overall'] = {name: own['value'] for name, own in content['overall'].items()}
+    content['groups'] = {name: own['value'] for name, own in content['groups'].items()}
+    return content
+
+
+def replies(path, rows):
+    path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    return path
+
+
+def photograph(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image[..., ::-1])
+
+
+def test_referring_expressions(capsys, tmp_path, refcoco):
+    """Overlaps: 1 for the first; the left half, 0.5, for the second."""
+    own = replies(
+        tmp_path / 'own.jsonl',
+        [
+            {'key': '10', 'boxes': [[110.5, 15, 410.5, 265.25], [0, 0, 1, 1]]},
+            {'key': '11', 'boxes': [[110.5, 15, 230.5, 265.25]]},
+        ],
+    )
+    found = numbers(capsys, own, '--truth', refcoco)
+    assert found['task'] == 'refer'
+    assert found['overall']['Acc@0.5'] == 0.5
+    assert found['overall']['mean overlap'] == pytest.approx(0.7)
+    unsure = replies(tmp_path / 'unsure.jsonl', [{'key': '10', 'status': 4, 'message': 'two'}])
+    status, _, err = run(capsys, unsure, '--truth', refcoco)
+    assert status == 1
+    assert '2 have no answer; the first: two' in err
+    compared = numbers(capsys, own, '--truth', refcoco, '--against', own)['comparison']
+    assert (compared['difference']['value'], compared['p_value']) == (0, 1)
+
+
+def test_phrases(capsys, tmp_path, flickr30k):
+    far = [500, 300, 590, 390]
+    own = replies(
+        tmp_path / 'own.jsonl',
+        [
+            {'key': '1000#0#0', 'boxes': [[0, 10, 100, 200]]},
+            {'key': '1000#0#1', 'boxes': [far, [180, 90, 440, 310]]},
+            {'key': '1000#0#2', 'boxes': [far] * 6 + [[300, 100, 320, 120]]},
+            {'key': '1000#1#0', 'boxes': []},
+        ],
+    )
+    found = numbers(capsys, own, '--truth', flickr30k)
+    assert found['overall'] == {'R@1': 0.25, 'R@1 of all': 0.25, 'R@5': 0.5, 'R@10': 0.75}
+    assert found['groups'] == {'other': 0.0, 'people': 0.5}
+
+
+def test_answers_by_the_rule_of_ten_people(capsys, tmp_path, vqa_v2):
+    """Two of ten said `no`: that counts two thirds, or one where one of them is left out."""
+    own = tmp_path / 'results.json'
+    own.write_text(
+        json.dumps(
+            [
+                {'question_id': 42000, 'answer': 'yes'},
+                {'question_id': 42001, 'answer': 'no'},
+                {'question_id': 42002, 'answer': 'The cup!'},
+            ]
+        )
+    )
+    found = numbers(capsys, own, '--truth', vqa_v2)
+    two_of_ten = (8 * 2 / 3 + 2 * 1 / 3) / 10
+    assert found['groups'] == pytest.approx({'number': two_of_ten, 'other': 1, 'yes/no': 1})
+    assert found['overall']['accuracy'] == pytest.approx((2 + two_of_ten) / 3)
+    assert found['overall']['yes/no accuracy'] == 1
+
+
+def test_answers_of_one_word(capsys, tmp_path, gqa, nuscenes_qa):
+    own = tmp_path / 'results.json'
+    rows = [('05451384', 'Yes'), ('07333408', 'woman')]
+    own.write_text(json.dumps([{'questionId': key, 'prediction': text} for key, text in rows]))
+    found = numbers(capsys, own, '--truth', gqa)
+    assert found['groups'] == {'query': 0, 'verify': 1}
+    assert found['overall']['accuracy'] == 0.5
+    other = replies(tmp_path / 'a.jsonl', [{'key': '1', 'text': '3'}])
+    found = numbers(capsys, other, '--truth', nuscenes_qa)
+    assert found['overall']['accuracy'] == 1
+    assert found['overall']['accuracy of all'] == 0.5
+    assert found['coverage'] == {'answered': 1, 'abstained': 0, 'failed': 1, 'rate': 0.5}
+
+
+def test_statements(capsys, tmp_path, nlvr2):
+    own = tmp_path / 'predictions.csv'
+    own.write_text('dev-850-0-0,True\ndev-850-1-0,True\ndev-850-0-1,False\n')
+    found = numbers(capsys, own, '--truth', nlvr2)
+    assert found['overall']['accuracy'] == pytest.approx(2 / 3)
+    assert found['overall']['consistency'] == 0.5
+
+
+def test_captions_and_retrieval(capsys, tmp_path, coco_captions):
+    own = tmp_path / 'captions.json'
+    rows = [(391895, 'A cat looks up.'), (522418, 'A cup of coffee on a table.')]
+    own.write_text(json.dumps([{'image_id': key, 'caption': text} for key, text in rows]))
+    found = numbers(capsys, own, '--truth', coco_captions)
+    assert found['task'] == 'caption'
+    for name in ('BLEU-1', 'ROUGE-L'):
+        assert found['overall'][name] == pytest.approx(1)
+    assert found['overall']['CIDEr'] > 3
+    table = tmp_path / 'similarity.npy'
+    np.save(table, [[0.9, 0.1, 0.2, 0.3], [0.8, 0.95, 0.7, 0.1]])
+    found = numbers(capsys, table, '--truth', coco_captions, '--task', 'retrieve')['overall']
+    assert (found['text R@1'], found['text R@5']) == (0.5, 1)
+    assert found['image R@1'] == 0.5
+    status, _, err = run(capsys, own, '--truth', coco_captions, '--task', 'retrieve')
+    assert (status, err.count('\n')) == (2, 1)
+    assert 'no .npy file' in err
+
+
+def test_a_model_is_asked_and_goes_on_where_it_stopped(capsys, tmp_path, vqa_v2, refcoco):
+    pictures = tmp_path / 'val2014'
+    photograph(pictures / 'COCO_val2014_000000000042.jpg', data.chelsea())
+    scene = ['--backend', 'fake', '--option', 'scene="cat 0.245 0.05 0.91 0.885"']
+    args = [*scene, '--truth', vqa_v2, '--images', pictures, '--output', tmp_path / 'out']
+    found = numbers(capsys, *args)
+    assert found['groups']['yes/no'] == 1
+    part = tmp_path / 'out' / 'parts' / '00000.jsonl'
+    before = part.stat().st_mtime_ns
+    (tmp_path / 'out' / 'replies.jsonl').unlink()
+    assert numbers(capsys, *args)['overall'] == found['overall']
+    assert part.stat().st_mtime_ns == before
+    assert numbers(capsys, tmp_path / 'out', '--truth', vqa_v2)['overall'] == found['overall']
+    status, _, err = run(capsys, *scene, '--truth', vqa_v2)
+    assert (status, '--images' in err) == (0, False)  # found beside the questions
+    photograph(tmp_path / 'train2014' / 'COCO_train2014_000000000007.jpg', data.chelsea())
+    found = numbers(capsys, *scene, '--truth', refcoco, '--images', tmp_path / 'train2014')
+    assert found['coverage']['answered'] + found['coverage']['abstained'] == 2
+    assert found['overall']['Acc@0.5'] == 1
+
+
+def test_tasks_of_two_pictures_captions_and_phrases_are_asked(
+    capsys, tmp_path, nlvr2, coco_captions, flickr30k
+):
+    for pair in ('850-0', '850-1'):
+        for side in (0, 1):
+            photograph(tmp_path / 'images' / f'dev-{pair}-img{side}.png', data.chelsea())
+    scene = [
+        '--backend',
+        'fake',
+        '--option',
+        'scene="cat 0.25 0.05 0.9 0.9; coffee 0.3 0.2 0.7 0.8"',
+    ]
+    found = numbers(capsys, *scene, '--truth', nlvr2)
+    assert found['overall']['accuracy'] == pytest.approx(2 / 3)  # a cat is in all of them
+    photograph(tmp_path / 'COCO_val2014_000000391895.jpg', data.chelsea())
+    status, out, err = run(capsys, *scene, '--truth', coco_captions, '--json')
+    assert json.loads(out)['coverage'] == {'answered': 1, 'abstained': 0, 'failed': 1, 'rate': 0.5}
+    assert 'the picture COCO_val2014_000000522418.jpg is not there' in err
+    photograph(tmp_path / 'flickr30k-images' / '1000.jpg', data.coffee())
+    args = ['--truth', flickr30k, '--images', tmp_path / 'flickr30k-images']
+    found = numbers(capsys, *scene, *args)
+    assert found['overall']['R@1'] == 0.25
+    status, _, err = run(capsys, *scene, '--truth', coco_captions, '--task', 'retrieve')
+    assert status == 3
+    assert 'cannot encode_images or match' in err
+
+
+def test_report_shows_the_worst(capsys, tmp_path, refcoco):
+    pictures = tmp_path / 'train2014'
+    photograph(pictures / 'COCO_train2014_000000000007.jpg', data.chelsea())
+    own = replies(
+        tmp_path / 'own.jsonl',
+        [
+            {'key': '10', 'boxes': [[110.5, 15, 410.5, 265.25]]},
+            {'key': '11', 'boxes': [[0, 0, 50, 50]]},
+        ],
+    )
+    args = [own, '--truth', refcoco, '--images', pictures, '--report', tmp_path / 'report']
+    assert run(capsys, *args)[0] == 0
+    page = (tmp_path / 'report' / 'index.html').read_text()
+    assert page.count('data:image/jpeg;base64,') == 1
+    assert 'gray one' in page and 'the cat' not in page
+    assert not re.search(r'(src|href)="https?:', page)
+    assert run(capsys, *args)[0] == 0
+    assert (tmp_path / 'report' / 'index.html').read_text() == page
+
+
+@pytest.mark.parametrize(
+    ('args', 'words'),
+    [
+        (['--task', 'caption'], 'gqa is no truth of the task caption'),
+        (['--task', 'detect'], 'gqa has no boxes'),
+        (['--map', 'a=b'], '--map is for boxes'),
+        (['--images', '/nowhere'], 'the folder of pictures /nowhere is missing'),
+    ],
+)
+def test_what_does_not_fit_is_one_line(capsys, tmp_path, gqa, args, words):
+    own = replies(tmp_path / 'a.jsonl', [{'key': '05451384', 'text': 'yes'}])
+    status, out, err = run(capsys, own, '--truth', gqa, *args)
+    assert (status, out, err.count('\n')) == (2, '', 1)
+    assert words in err

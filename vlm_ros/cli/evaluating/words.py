@@ -1,0 +1,158 @@
+"""Answers, captions, statements and expressions held against the truth."""
+
+import argparse
+from collections.abc import Sequence
+import json
+from pathlib import Path
+
+import numpy as np
+
+from vlm_ros.cli.evaluating.models import loaded, settings_of
+from vlm_ros.cli.exits import complain, Exit
+from vlm_ros.cli.progress import Progress
+from vlm_ros.data.truths.items import LanguageTruth
+from vlm_ros.data.truths.language import read_language
+from vlm_ros.data.truths.replies import read_replies, ReplyRecord
+from vlm_ros.errors import InputError
+from vlm_ros.evaluation import figures, tables
+from vlm_ros.evaluation.asking import ask_all, NEEDED, similarity_of
+from vlm_ros.evaluation.intervals import compare, Comparison
+from vlm_ros.evaluation.language import LanguageScore, score, score_retrieval
+
+
+def evaluate(args: argparse.Namespace, layout: str, task: str) -> int:
+    """Score replies, print and write what came of it."""
+    images = Path(args.images) if args.images else None
+    truth = read_language(Path(args.truth), layout, split=args.split, images=images)
+    for name, given in (('--map', args.map), ('--threshold', args.threshold)):
+        if given:
+            raise InputError(f'{name} is for boxes of classes, which {layout} does not have')
+    replies: Sequence[ReplyRecord] = ()
+    if task == 'retrieve':
+        found = _retrieve(args, truth)
+    else:
+        replies = _replies(args, truth, task)
+        found = score(truth, task, replies, resamples=args.resamples)
+    against = _against(args, truth, task, found)
+    if not args.quiet:
+        if truth.left_out:
+            complain(f'{truth.left_out} are left out', kind='note: ')
+        if failed := [reply for reply in replies if reply.message and not reply.text]:
+            told = f'{len(failed)} have no answer; the first: {failed[0].message}'
+            complain(told, kind='note: ')
+    title = f'{task}, {layout}: {args.backend or args.predictions}'
+    if args.report:
+        from vlm_ros.evaluation.report.language import write_report
+
+        path = write_report(
+            Path(args.report), found, truth, replies, title=title, comparison=against
+        )
+        if not args.quiet:
+            complain(f'the report is {path}', kind='')
+    _print(args, layout, task, found, against)
+    return Exit.OK if found.coverage.answered else Exit.NOTHING
+
+
+def _print(
+    args: argparse.Namespace,
+    layout: str,
+    task: str,
+    found: LanguageScore,
+    against: Comparison | None,
+) -> None:
+    if args.json:
+        content = {
+            'task': task,
+            'truth': args.truth,
+            'layout': layout,
+            'coverage': figures.coverage(found.coverage),
+            'overall': {name: figures.interval(own) for name, own in found.numbers.items()},
+            'groups': {name: figures.interval(own) for name, own in found.groups.items()},
+        }
+        if against:
+            content |= {'against': args.against, 'comparison': figures.comparison(against)}
+        print(json.dumps(content))
+        return
+    from rich.console import Console
+
+    console = Console()
+    rows = {name: figures.shown_interval(own) for name, own in found.numbers.items()}
+    tables.print_values(f'{task}, {layout}', rows, console)
+    if found.groups:
+        groups = {name: figures.shown_interval(own) for name, own in found.groups.items()}
+        tables.print_values(f'{next(iter(found.numbers))} by group', groups, console)
+    if against:
+        own = against.difference
+        tables.print_values(
+            'Against the other run',
+            {
+                'difference': f'{own.value:+.3f} [{own.low:+.3f}, {own.high:+.3f}]',
+                'items better, worse': f'{against.better}, {against.worse}',
+                'p': f'{figures.shown(against.p_value)} ({against.test})',
+            },
+            console,
+        )
+    console.print(tables.covered(found.coverage, 'items'), highlight=False)
+
+
+def _replies(args: argparse.Namespace, truth: LanguageTruth, task: str) -> list[ReplyRecord]:
+    if args.backend is None:
+        return read_replies(Path(args.predictions), truth.items)
+    _check_pictures(args, truth)
+    with Progress(1, quiet=args.quiet) as progress, loaded(args, NEEDED[task]) as model:
+        progress.begin_source(len(truth.items))
+        return ask_all(
+            model,
+            truth,
+            task,
+            settings=settings_of(args),
+            folder=Path(args.output) if args.output else None,
+            progress=progress.advance,
+        )
+
+
+def _retrieve(args: argparse.Namespace, truth: LanguageTruth) -> LanguageScore:
+    if truth.layout != 'coco_captions':
+        raise InputError(f'{truth.layout} has no captions to be retrieved; leave --task out')
+    owner = [row for row, item in enumerate(truth.items) for _ in item.captions]
+    if args.backend is None:
+        table = _matrix(Path(args.predictions))
+    else:
+        if args.output:
+            raise InputError('--output keeps no similarities; leave it out')
+        _check_pictures(args, truth)
+        with Progress(1, quiet=args.quiet) as progress, loaded(args, NEEDED['retrieve']) as model:
+            progress.begin_source(len(truth.items))
+            table, owner = similarity_of(model, truth, progress.advance)
+    return score_retrieval(table, owner, resamples=args.resamples)
+
+
+def _matrix(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+    try:
+        return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f'{path} is no .npy file of similarities, images by captions: {error}'
+        ) from error
+
+
+def _against(
+    args: argparse.Namespace, truth: LanguageTruth, task: str, found: LanguageScore
+) -> Comparison | None:
+    if not args.against:
+        return None
+    if task == 'retrieve':
+        owner = [row for row, item in enumerate(truth.items) for _ in item.captions]
+        other = score_retrieval(_matrix(Path(args.against)), owner, resamples=1)
+    else:
+        other = score(truth, task, read_replies(Path(args.against), truth.items), resamples=1)
+    return compare(other.values, found.values, resamples=args.resamples)
+
+
+def _check_pictures(args: argparse.Namespace, truth: LanguageTruth) -> None:
+    first = truth.items[0].images[0]
+    if truth.picture(first) is None:
+        raise InputError(
+            f'the pictures of {args.truth} were not found, such as {first}; say where they are '
+            'with --images'
+        )
