@@ -164,7 +164,7 @@ def test_what_is_downloaded_can_be_applied(page, folder, tmp_path):
     press(page, 'jar')
     page.locator('[data-key=drive-000005]').click()
     press(page, 'l')
-    page.keyboard.type('a new name')
+    page.locator('#label').fill(' a\u00a0new  name\u200b')
     page.keyboard.press('Enter')
     with page.expect_download() as download:
         press(page, 's')
@@ -364,8 +364,30 @@ def test_everything_has_a_name_and_can_be_reached_with_tab(page):
             )
         )
     assert {'keys', 'label', 'camera', 'text', 'order', 'accept', 'save', *WORST_FIRST} <= reached
-    press(page, 'jl')
+    # A list that is drawn anew keeps the focus.
+    page.locator('[data-key=drive-000000]').click()
+    assert page.evaluate('() => document.activeElement.dataset.key') == 'drive-000000'
+    page.locator('#facts button').nth(1).focus()
+    press(page, ['Enter'])
+    assert current(page) == ('drive-000000', 'cat, 0.91')
+    assert page.evaluate('() => document.activeElement.firstChild.textContent') == 'cat, 0.91'
+    press(page, 'l')
     assert page.evaluate('() => document.activeElement.id') == 'label'
+
+
+def test_a_key_that_is_held_down_judges_one_box(page):
+    press(page, 'j')
+    for _ in range(5):
+        page.keyboard.down('a')
+    page.keyboard.up('a')
+    assert verdicts(page) == {'drive-000000': ['person, 0.20 accepted']}
+
+
+def test_a_dataset_without_images(context, tmp_path):
+    page = open_page(context, write_page(make_dataset(tmp_path / 'empty', [])).path.as_uri())
+    assert page.locator('#stage').text_content() == 'The dataset has no images.'
+    press(page, 'arlujkis')
+    assert context.wrong == []
 
 
 @pytest.mark.parametrize(('scheme', 'size'), [('light', NARROW), ('dark', WIDE)])

@@ -192,7 +192,37 @@ def test_the_command_writes_and_applies(folder, tmp_path, capsys):
     assert main(['review', str(folder), '--apply', str(given)]) == 2
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == '1 boxes and images have a verdict, 1 of them anew'
-    assert out.splitlines()[1].endswith('lacks, and an export needs: mug')
+    assert out.splitlines()[1].endswith('lacks: mug')
     assert err == 'vlm-ros: gone was not reviewed: the dataset has no such image\n'
+    assert main(['review', str(folder), '--format', 'coco']) == 2
+    assert '--format writes what was reviewed; it needs --apply' in capsys.readouterr().err
+    assert main(['review', str(folder), '--apply', '--format', 'pdf']) == 2
+    assert "no format 'pdf'; there are coco, yolo, voc, kitti, mcap" in capsys.readouterr().err
     assert main(['review', str(tmp_path)]) == 2
     assert 'holds no dataset; make one with vlm-ros annotate' in capsys.readouterr().err
+
+
+def test_what_was_reviewed_is_exported(folder, tmp_path, capsys):
+    append_reviews(
+        folder,
+        [
+            ReviewLine(key='drive-000000', box=1, verdict='rejected'),
+            ReviewLine(key='drive-000001', box=0, verdict='accepted', label='mug'),
+            ReviewLine(key='drive-000005', box=0, verdict='accepted', label='cat'),
+            ReviewLine(key='drive-000004', verdict='rejected'),
+        ],
+    )
+    arguments = ['review', str(folder), '--apply', '--format', 'coco, mcap', '--format', 'yolo']
+    assert main(arguments) == 0
+    exports = folder / 'exports'
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2] == f'{exports}/mcap/annotated.mcap: 5 images and 3 boxes as mcap'
+    (path,) = (exports / 'coco').rglob('*.json')
+    assert lines[-3] == f'{path}: 4 images and 3 boxes as coco'
+    coco = json.loads(path.read_bytes())
+    names = {row['id']: row['name'] for row in coco['categories']}
+    assert list(names.values()) == ['cat', 'coffee cup', 'person', 'rocket', 'mug']
+    assert sorted(names[row['category_id']] for row in coco['annotations']) == [
+        'cat', 'cat', 'mug'
+    ]  # fmt: skip
+    assert (exports / 'yolo').is_dir()

@@ -135,6 +135,8 @@ def test_a_damaged_line_changes_nothing(folder, tmp_path):
         ('{"key": "a", "verdict": "perhaps"}', 'verdict: Input should be'),
         ('{"key": "a", "at": "yesterday"}', 'at: Value error'),
         ('{"key": "a", "color": "red"}', 'color: Extra inputs'),
+        ('{"key": "../a"}', 'key: String should match pattern'),
+        ('{"key": "a", "label": "a\\u001b[2J"}', 'label: Value error, .* cannot be a name'),
         ('nonsense', 'Invalid JSON'),
     ):
         given.write_text(said(CUP).line() + '\n' + damaged + '\n')

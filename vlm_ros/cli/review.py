@@ -10,6 +10,7 @@ from pathlib import Path
 import sys
 
 from vlm_ros.cli.options import text
+from vlm_ros.errors import InputError
 
 _EPILOG = """\
 keys of the page: a accept, r reject, l relabel, u undo, j next, k previous, i whole image, s save
@@ -44,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='put the reviews of a file, or else those of DIR, into the annotations',
     )
     parser.add_argument(
+        '--format',
+        type=_formats,
+        action='extend',
+        default=[],
+        metavar='NAMES',
+        help='with --apply, write DIR/exports/NAME anew: coco, yolo, voc, kitti, mcap; several '
+        'with commas',
+    )
+    parser.add_argument(
         '--compare', metavar='DIR', help='another dataset of the same images: disagreement first'
     )
     parser.add_argument('--by', type=text, default='', metavar='NAME', help='who reviews')
@@ -63,7 +73,9 @@ def main(args: argparse.Namespace) -> int:
     """Write, serve or apply; return the exit status."""
     folder = Path(args.folder)
     if args.apply is not None:
-        return _apply(folder, Path(args.apply) if args.apply else None)
+        return _apply(folder, Path(args.apply) if args.apply else None, args.format)
+    if args.format:
+        raise InputError('--format writes what was reviewed; it needs --apply')
     other = Path(args.compare) if args.compare else None
     if args.serve:
         return _serve(folder, other, args.port, args.by)
@@ -97,7 +109,7 @@ def _serve(folder: Path, other: Path | None, port: int | None, by: str) -> int:
     return Exit.OK
 
 
-def _apply(folder: Path, file: Path | None) -> int:
+def _apply(folder: Path, file: Path | None, formats: list[str]) -> int:
     from vlm_ros.cli.exits import complain, Exit
     from vlm_ros.review.applying import apply_reviews
 
@@ -105,10 +117,19 @@ def _apply(folder: Path, file: Path | None) -> int:
     print(f'{applied.reviewed} boxes and images have a verdict, {applied.changed} of them anew')
     if applied.new_labels:
         names = ', '.join(applied.new_labels)
-        print(f'names that the vocabulary of {folder} lacks, and an export needs: {names}')
+        print(f'names that the vocabulary of {folder} lacks: {names}')
     for row in applied.unknown:
         complain(f'{row.name} was not reviewed: {row.reason}', kind='')
+    if formats:
+        from vlm_ros.review.exports import export_reviewed
+
+        for name, written in export_reviewed(folder, formats, applied.new_labels).items():
+            print(f'{written.path}: {written.images} images and {written.boxes} boxes as {name}')
     return Exit.UNUSABLE if applied.unknown else Exit.OK
+
+
+def _formats(argument: str) -> list[str]:
+    return [name.strip() for name in argument.split(',') if name.strip()]
 
 
 def _port(argument: str) -> int:

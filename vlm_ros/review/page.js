@@ -399,6 +399,7 @@
 
   function facts() {
     const frame = frameAt();
+    const focused = document.activeElement?.dataset?.target !== undefined;
     $('facts').replaceChildren();
     if (!frame) return;
     const failed = !LOOKED.includes(frame.status) && frame.status !== 'NOT ASKED';
@@ -426,7 +427,8 @@
         text = `${label}${given === label ? '' : ` → ${given}`}, ${score.toFixed(2)}` +
           `${track ? `, #${track}` : ''}${alone.has(index) ? ', one model only' : ''}`;
       }
-      const button = element('button', text, { type: 'button', 'aria-current': String(index === target) });
+      const button = element('button', text,
+        { type: 'button', 'data-target': index, 'aria-current': String(index === target) });
       if (index !== WHOLE && !inFilter.has(index)) button.className = 'dim';
       if (verdict !== 'open') button.append(' ', element('strong', verdict, { class: verdict }));
       button.addEventListener('click', () => { target = index; show(); });
@@ -435,6 +437,7 @@
       boxes.append(row);
     }
     $('facts').append(boxes);
+    if (focused) boxes.querySelector('[aria-current=true]')?.focus();
   }
 
   function overview() {
@@ -500,14 +503,16 @@
     const act = keys[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();
-    acts[act]();
+    // A key that is held down goes through the boxes, but judges only one.
+    if (!event.repeat || act === 'next' || act === 'previous') acts[act]();
   });
   $('actions').addEventListener('click', (event) => {
     const act = event.target.closest('button')?.dataset.do;
     if (act) acts[act]();
   });
   $('relabel').addEventListener('close', () => {
-    const label = $('label').value.trim();
+    // As a vocabulary has names: printable, with single spaces.
+    const label = $('label').value.replace(/[\p{C}\s]+/gu, ' ').trim();
     if ($('relabel').returnValue === 'save' && label) judge('accepted', label);
   });
   filters.addEventListener('input', () => filter(frameAt()?.key));

@@ -22,7 +22,9 @@ from vlm_ros.records.model import Record
 
 REVIEWS = 'reviews.jsonl'
 """In a dataset's folder."""
-MAX_LABEL = 200
+MAX_NAME = 200
+"""Characters of a label, or of who reviews."""
+KEY = FrameRecord.model_fields['key'].metadata[0].pattern
 _LOCK = '.reviews.lock'
 Target = tuple[str, int | None]
 """The key of an image, and the number of the box; None for the image as a whole."""
@@ -46,6 +48,17 @@ def _time(value: str) -> str:
     return value
 
 
+def _name(value: str) -> str:
+    if value != value.strip() or not value.isprintable():
+        raise ValueError(
+            f'{value!r} cannot be a name: it has unprintable characters or outer spaces'
+        )
+    return value
+
+
+Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_name)]
+
+
 class ReviewLine(Record):
     """What a person said of a box or of an image.
 
@@ -60,14 +73,14 @@ class ReviewLine(Record):
         by: Who.
     """
 
-    key: str
+    key: Annotated[str, Field(pattern=KEY)]
     box: int | None = Field(default=None, ge=0)
     found: str = ''
     xyxy: Box | None = None
     verdict: Verdict | None = None
-    label: str = Field(default='', max_length=MAX_LABEL)
+    label: Name = ''
     at: Annotated[str, AfterValidator(_time)] = ''
-    by: str = Field(default='', max_length=MAX_LABEL)
+    by: Name = ''
 
     @property
     def target(self) -> Target:
