@@ -24,7 +24,7 @@ REVIEWS = 'reviews.jsonl'
 """In a dataset's folder."""
 MAX_NAME = 200
 """Characters of a label, or of who reviews."""
-KEY = FrameRecord.model_fields['key'].metadata[0].pattern
+KEY = r'^[A-Za-z0-9][A-Za-z0-9._-]*$'  # as records have it
 _LOCK = '.reviews.lock'
 Target = tuple[str, int | None]
 """The key of an image, and the number of the box; None for the image as a whole."""
@@ -50,9 +50,7 @@ def _time(value: str) -> str:
 
 def _name(value: str) -> str:
     if value != value.strip() or not value.isprintable():
-        raise ValueError(
-            f'{value!r} cannot be a name: it has unprintable characters or outer spaces'
-        )
+        raise ValueError(f'{value!r} cannot be a name; leave out what cannot be printed')
     return value
 
 
