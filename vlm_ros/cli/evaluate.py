@@ -83,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
     from pathlib import Path
 
-    from vlm_ros.cli.evaluating import detections
+    from vlm_ros.cli.evaluating import detections, words
     from vlm_ros.data.truths.layouts import layout_of, TASKS
     from vlm_ros.errors import InputError
 
@@ -95,8 +95,6 @@ def main(args: argparse.Namespace) -> int:
         raise InputError(f'there is no layout {args.format!r}; there are {", ".join(TASKS)}')
     layout = args.format or layout_of(Path(args.truth))
     task = args.task or TASKS[layout]
-    if task != 'detect':
-        from vlm_ros.cli.evaluating import words
-
-        return words.evaluate(args, layout, task)
-    return detections.evaluate(args, layout)
+    if task == 'detect':
+        return detections.evaluate(args, layout)
+    return words.evaluate(args, layout, task)

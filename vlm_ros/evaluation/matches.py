@@ -7,6 +7,8 @@ is COCO's (arXiv 1405.0312), and a test holds its averages to those of faster-co
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+import functools
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +54,14 @@ class Matches:
     things: Ints
     absent: Flags
 
-    @property
+    @functools.cached_property
+    def rows_of(self) -> tuple[Ints, ...]:
+        """Which detections are of each class, best first."""
+        order = np.argsort(self.label, kind='stable')
+        ends = np.searchsorted(self.label[order], np.arange(len(self.labels) + 1))
+        return tuple(order[start:stop] for start, stop in itertools.pairwise(ends))
+
+    @functools.cached_property
     def right(self) -> Flags:
         """Which detections are on a thing, `(D, T)`."""
         found: Flags = (self.thing >= 0) & ~self.ignored
@@ -90,9 +99,11 @@ def match(
         for label, is_crowd in zip(image.truth_labels, image.crowds, strict=True):
             things[number, numbers[label]] += not is_crowd
             absent[number, numbers[label]] = False
-        for label in sorted(set(image.labels), key=numbers.__getitem__):
-            if image.judges(label):
-                parts.append((number, numbers[label], *_matched(image, label, least, limit)))
+        sides = _Sides.of(image, numbers)
+        for column in np.unique(sides.labels).tolist():
+            if image.judges(labels[column]):
+                open_ended = labels[column] in image.not_exhaustive
+                parts.append((number, column, *_matched(sides, column, open_ended, least, limit)))
     sizes = [len(part[2]) for part in parts]
     which = np.repeat([part[0] for part in parts], sizes).astype(np.intp)
     named = np.repeat([part[1] for part in parts], sizes).astype(np.intp)
@@ -158,7 +169,7 @@ def _averages(matches: Matches, weight: Values, things: Values) -> Values:
     found = np.full((len(matches.labels), matches.thing.shape[1]), np.nan)
     right = matches.right
     for number in np.flatnonzero(things > 0):
-        rows = np.flatnonzero((matches.label == number) & (weight > 0))
+        rows = matches.rows_of[number]
         own = weight[rows, None]
         hits = np.cumsum(own * right[rows], axis=0)
         counted = np.cumsum(own * ~matches.ignored[rows], axis=0)
@@ -209,28 +220,52 @@ def thresholds_of(matches: Matches, threshold: float | Mapping[str, float]) -> V
     return np.full(len(matches.labels), float(threshold))
 
 
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """An image as arrays: true boxes and found ones, with the numbers of their classes."""
+
+    truth_xyxy: Values
+    truth_labels: Ints
+    crowd: Flags
+    xyxy: Values
+    labels: Ints
+    scores: Values
+
+    @classmethod
+    def of(cls, image: DetectedImage, numbers: Mapping[str, int]) -> '_Sides':
+        return cls(
+            corners(image.truth_xyxy, 'truth'),
+            np.array([numbers[label] for label in image.truth_labels], np.intp),
+            np.array(image.crowds, bool),
+            corners(image.xyxy, 'detections'),
+            np.array([numbers[label] for label in image.labels], np.intp),
+            np.asarray(image.scores, float),
+        )
+
+
 def _matched(
-    image: DetectedImage, label: str, least: Values, limit: int
+    sides: _Sides, number: int, open_ended: bool, least: Values, limit: int
 ) -> tuple[Ints, Values, npt.NDArray[np.int32], Flags]:
     """Match the boxes of one class: their rows, best first, scores, things and what is ignored."""
-    own = np.flatnonzero([name == label for name in image.truth_labels])
-    crowd = np.array(image.crowds, bool)[own]
+    own = np.flatnonzero(sides.truth_labels == number)
+    crowd = sides.crowd[own]
     own, crowd = np.concatenate([own[~crowd], own[crowd]]), np.sort(crowd)
-    rows = np.flatnonzero([name == label for name in image.labels])
-    scores = np.asarray(image.scores, float)
+    rows = np.flatnonzero(sides.labels == number)
+    scores = sides.scores
     rows = rows[np.argsort(-scores[rows], kind='stable')][:limit]
-    truth_xyxy = corners(image.truth_xyxy, 'truth')[own]
-    xyxy = corners(image.xyxy, 'detections')[rows]
+    thing = np.full((len(rows), len(least)), -1, np.int32)
+    ignored = np.full((len(rows), len(least)), open_ended)
+    if not len(own):
+        return rows, scores[rows], thing, ignored
+    truth_xyxy, xyxy = sides.truth_xyxy[own], sides.xyxy[rows]
     shared = overlaps(xyxy, truth_xyxy)
     sizes = areas(xyxy)[:, None]
     inside = intersections(xyxy, truth_xyxy[crowd])
     shared[:, crowd] = np.divide(inside, sizes, out=np.zeros_like(inside), where=sizes > 0)
-    thing = np.full((len(rows), len(least)), -1, np.int32)
-    ignored = np.full((len(rows), len(least)), label in image.not_exhaustive)
     singles = int((~crowd).sum())
     free = np.ones((len(least), singles), bool)
     every = np.arange(len(least))
-    for row in range(len(rows)):
+    for row in np.flatnonzero(shared.max(axis=1, initial=0.0) >= least.min()):
         place, reached = _best(np.where(free, shared[row, :singles], -1.0), least)
         thing[row, reached] = own[place[reached]] if singles else -1
         ignored[row, reached] = False

@@ -74,7 +74,7 @@ def test_phrases(capsys, tmp_path, flickr30k):
 
 
 def test_answers_by_the_rule_of_ten_people(capsys, tmp_path, vqa_v2):
-    """Two of ten said `no`: that counts two thirds, or one where one of them is left out."""
+    """Two of ten said `no`: it counts two thirds, and one third without one of them."""
     own = tmp_path / 'results.json'
     own.write_text(
         json.dumps(

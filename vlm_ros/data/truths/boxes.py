@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo, TruthImage, TruthSet
+from vlm_ros.data.formats.truth import content
 from vlm_ros.data.truths.json_files import checked, load
 from vlm_ros.errors import InputError
 
@@ -65,7 +66,8 @@ def read_boxes(
     Args:
         path: The file or folder.
         layout: One of `layouts.TASKS` whose task is `detect`.
-        split: Which part of a YOLO, VOC or KITTI dataset; None for its own.
+        split: Which part of a YOLO, VOC or KITTI dataset; None for the `val`, `test` or `train` of
+            YOLO, the first there is, and for all of the others.
         images: The folder of the pictures; None to look around.
 
     Raises:
@@ -77,7 +79,7 @@ def read_boxes(
         return _read_coco(path, images)
     if layout == 'yolo':
         file = path / 'data.yaml' if path.is_dir() else path
-        truth = read_yolo(file, split=split or 'val')
+        truth = read_yolo(file, split=split or _own_split(file))
     elif layout == 'voc':
         truth = read_voc(path, split=split)
     elif layout == 'kitti':
@@ -86,6 +88,18 @@ def read_boxes(
         raise InputError(f'{layout} has no boxes of classes; choose another --task')
     folder = path if path.is_dir() else path.parent
     return BoxTruth(truth, images or pictures_near(folder, [i.file for i in truth.images]))
+
+
+def _own_split(file: Path) -> str:
+    """Return the part of a YOLO dataset that is there to be evaluated on."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(content(file))
+    except yaml.YAMLError:
+        settings = None  # what reads it all says what is wrong
+    there = settings if isinstance(settings, dict) else {}
+    return next((part for part in ('val', 'test', 'train') if there.get(part)), 'val')
 
 
 def pictures_near(folder: Path, files: Sequence[str]) -> Path | None:
