@@ -11,11 +11,12 @@ import socket
 import subprocess
 import sys
 import threading
+from urllib.parse import quote
 
 import pytest
 
 from vlm_ros.errors import InputError
-from vlm_ros.records import FrameRecord, read_lines
+from vlm_ros.records import FrameRecord, read_lines, write_lines
 from vlm_ros.review.reviews import kept_reviews
 from vlm_ros.review.serving import MAX_BODY_BYTES, ReviewServer
 
@@ -77,6 +78,20 @@ def test_the_page_its_pictures_and_the_reviews(site, folder):
     assert json.loads(content) == {'reviewed': 1, 'changed': 1, 'unknown': [], 'new_labels': []}
     rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
     assert rows[1].detections[0].review.verdict.value == 'rejected'
+
+
+def test_a_picture_may_have_any_name(folder):
+    name = 'images/ä b#1?%2e.jpg'
+    (folder / 'images' / 'rocket.jpg').rename(folder / name)
+    rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
+    image = rows[2].image.model_copy(update={'file': name})
+    rows[2] = rows[2].model_copy(update={'image': image})
+    write_lines(folder / 'annotations.jsonl', rows)
+    with serving(folder) as site:
+        base = '/' + site.url.split('/', 3)[3]
+        assert ask(site, base + quote(name))[0] == 200
+        page = ask(site, base)[2].decode()
+        assert f'"{quote(name)}"' in page
 
 
 def test_nothing_without_the_secret(site):

@@ -20,6 +20,7 @@ PAGE = 'review.html'
 INLINE_BYTES = 16_000_000
 """Pictures up to this are put into the page. Beyond it a browser would take seconds to open it,
 and the page links to the dataset's pictures instead."""
+_SCRIPTS = ('beginnings', 'verdicts', 'choosing', 'showing', 'hands')
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,13 @@ def render(
     """
     from jinja2 import Environment, FileSystemLoader
 
-    here = Path(__file__).parent
-    script, style = ((here / name).read_text(encoding='utf-8') for name in ('page.js', 'page.css'))
+    web = Path(__file__).parent / 'web'
+    style = (web / 'page.css').read_text(encoding='utf-8')
+    parts = [(web / f'{name}.js').read_text(encoding='utf-8') for name in _SCRIPTS]
+    # In a block, which keeps the names of the script apart from the browser's.
+    script = "'use strict';\n{\n" + '\n'.join(parts) + '}\n'
     environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(web), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     html = environment.get_template('page.html').render(
         name=reviewed.folder.resolve().name,

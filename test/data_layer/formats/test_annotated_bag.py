@@ -9,7 +9,7 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from vlm_ros.data.bags import Bag
-from vlm_ros.data.formats.annotated_bag import write_annotated_bag
+from vlm_ros.data.formats.annotated_bag import stamp_of, write_annotated_bag
 from vlm_ros.data.formats.bag_messages import typestore
 from vlm_ros.data.media import open_media
 from vlm_ros.errors import InputError, StorageError
@@ -160,6 +160,20 @@ def test_a_missing_picture_leaves_what_was_there(dataset, tmp_path):
         write_annotated_bag([], tmp_path / 'a.bag')
     with pytest.raises(InputError, match='merge the records'):
         write_annotated_bag(dataset.records[:1] * 2, tmp_path / 'b.mcap', images=dataset.folder)
+
+
+@pytest.mark.parametrize(
+    ('times', 'stamp_ns'),
+    [
+        ({'stamp_ns': 17, 'time_s': 2.5}, 17),
+        ({'stamp_ns': 0}, 0),  # a simulation begins
+        ({'time_s': 2.5}, 2_500_000_000),
+        ({}, 4_000_000_000),
+    ],
+)
+def test_an_image_is_stamped_with_the_best_time_there_is(times, stamp_ns):
+    image = ImageRecord(width=1, height=1)
+    assert stamp_of(FrameRecord(key='a', source='b', index=4, image=image, **times)) == stamp_ns
 
 
 def entry_of(frame, key):
