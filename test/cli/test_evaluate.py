@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import math
 import os
 from pathlib import Path
 import re
@@ -16,8 +17,13 @@ import pytest
 import yaml
 
 from vlm_ros.cli.main import main
-from vlm_ros.data.formats import write_coco, write_kitti, write_voc, write_yolo
+from vlm_ros.data.formats import write_coco, write_kitti, write_voc, write_yolo, WRITERS
 from vlm_ros.data.photographs import SAMPLES
+from vlm_ros.errors import InputError
+from vlm_ros.evaluation.calibration import Aim, calibrate
+from vlm_ros.evaluation.detection import DetectedImage
+from vlm_ros.evaluation.matches import match
+from vlm_ros.evaluation.operating import operate
 from vlm_ros.records import DetectionRecord, FrameRecord, ImageRecord, write_lines
 from vlm_ros.results import Status
 
@@ -364,7 +370,7 @@ def test_calibrate_writes_what_the_detector_reads(capsys, tmp_path, truth):
     name, _, score = pair.partition('=')
     rockets = [b.score for r in predicted() for b in r.detections if b.label == 'rocket']
     assert name == 'rocket' and float(score) in [round(score, 4) for score in rockets]
-    assert '2 examples; 95 % interval' in target.read_text()
+    assert '2 examples; too few images for an interval' in target.read_text()
     text = target.read_text()
     main([*args, '--min-things', '2'])
     assert target.read_text() == text
@@ -374,3 +380,55 @@ def test_calibrate_writes_what_the_detector_reads(capsys, tmp_path, truth):
     assert set(found['threshold']) == set(LABELS)
     plain = numbers(capsys, run, '--truth', truth)
     assert found['overall']['f1']['value'] >= plain['overall']['f1']['value']
+
+
+def test_thresholds_keep_what_they_promise(tmp_path):
+    """Sixty images of one class: the aim is held against a count of every threshold there is."""
+    rng = np.random.default_rng(5)
+    images = []
+    for _ in range(60):
+        shows = rng.random() < 0.7
+        boxes = [[10, 10, 110, 110]] * shows + [[200, 200, 240, 240]] * int(rng.integers(0, 3))
+        scores = [rng.beta(4, 2)] * shows + list(rng.beta(2, 4, len(boxes) - shows))
+        truth = [[12, 10, 110, 112]] * shows
+        labels = ['cat'] * len(boxes)
+        images.append(DetectedImage(truth, ['cat'] * shows, boxes, labels, scores))
+    matches = match(images, ['cat'])
+    every = {
+        score: operate(images, ['cat'], threshold=score).overall
+        for score in matches.score.tolist()
+    }
+    best = calibrate(matches, Aim.parse('f1'))['cat']
+    assert every[best.threshold.value].f1 == max(point.f1 for point in every.values())
+    assert best.threshold.low <= best.threshold.value <= best.threshold.high
+    precise = calibrate(matches, Aim.parse('precision=0.9'))['cat']
+    good = [score for score, point in every.items() if point.precision >= 0.9]
+    assert precise.threshold.value == min(good)
+    assert precise.precision == every[min(good)].precision
+    found = calibrate(matches, Aim.parse('recall=0.8'))['cat']
+    assert found.threshold.value == max(s for s, point in every.items() if point.recall >= 0.8)
+    never = calibrate(match(images[:20], ['cat']), Aim.parse('recall=1'), least_things=99)['cat']
+    assert 'needs 99' in never.reason and math.isnan(never.threshold.value)
+    for words in ('precision', 'recall=2', 'f1=0.5', 'precision=.'):
+        with pytest.raises(InputError, match='write f1'):
+            Aim.parse(words)
+
+
+@pytest.mark.parametrize('layout', ['coco', 'voc', 'kitti', 'yolo'])
+def test_pictures_are_found_in_every_layout(capsys, tmp_path, truth_records, layout):
+    write = WRITERS[layout]
+    write(truth_records, LABELS, tmp_path / layout, images=tmp_path / 'photographs')
+    path = {'coco': 'coco/annotations/instances_train.json', 'yolo': 'yolo/data.yaml'}
+    args = ['--backend', 'fake', '--truth', tmp_path / path.get(layout, layout)]
+    assert numbers(capsys, *args)['coverage']['answered'] == 6
+
+
+def test_nothing_looked_at_is_no_number(capsys, tmp_path, truth):
+    records = [record(0, 'chelsea', [], Status.FAILED, message='no memory')]
+    run = written(tmp_path / 'run', records)
+    args = [run, '--truth', truth, '--report', tmp_path / 'report']
+    status, out, err = evaluate(capsys, *args, '--json')
+    assert status == 1
+    assert json.loads(out)['overall']['ap']['value'] is None
+    assert '6 images were not looked at; the first no memory' in err
+    assert '0 of 6 images answered' in (tmp_path / 'report' / 'index.html').read_text()

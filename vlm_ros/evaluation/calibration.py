@@ -14,6 +14,7 @@ from vlm_ros.errors import InputError
 from vlm_ros.evaluation.coverage import Values
 from vlm_ros.evaluation.intervals import Interval, LEVEL, SEED
 from vlm_ros.evaluation.matches import Matches
+from vlm_ros.evaluation.summary import MIN_IMAGES
 from vlm_ros.whole_files import writing
 
 MIN_THINGS = 10
@@ -61,7 +62,8 @@ class ClassThreshold:
     """A class's threshold.
 
     Attributes:
-        threshold: Least score, in [0, 1], with its interval; NaN where none can be picked.
+        threshold: Least score, in [0, 1], with its interval, which classes in fewer than
+            `MIN_IMAGES` images do not have; NaN where none can be picked.
         things: How many examples there were.
         precision: On them.
         recall: On them.
@@ -116,8 +118,9 @@ def calibrate(
             reason = f'never reaches {aim}' if aim.by != 'f1' else 'was never found'
             found[label] = ClassThreshold(none, things, nan, nan, reason)
             continue
-        samples = np.array([_picked(matches, number, aim, overlap, w)[0] for w in drawn])
-        samples = samples[~np.isnan(samples)]
+        enough = int((matches.things[:, number] > 0).sum()) >= MIN_IMAGES
+        picked = [_picked(matches, number, aim, overlap, w)[0] for w in drawn if enough]
+        samples = np.array([score for score in picked if not math.isnan(score)])
         low, high = (
             np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
             if samples.size
@@ -178,11 +181,15 @@ def write_thresholds(
     lines += ['/**/detector:', '  ros__parameters:', '    score_thresholds:']
     for label, row in kept.items():
         at = row.threshold
+        within = (
+            'too few images for an interval'
+            if math.isnan(at.low)
+            else f'95 % interval {at.low:.4f} to {at.high:.4f}'
+        )
+        examples = f'{row.things} example{"s" * (row.things != 1)}'
+        right = f'precision {row.precision:.3f}, recall {row.recall:.3f}'
         lines += [
-            (
-                f'      # {row.things} examples; 95 % interval {at.low:.4f} to {at.high:.4f}; '
-                f'precision {row.precision:.3f}, recall {row.recall:.3f}'
-            ),
+            f'      # {examples}; {within}; on them {right}',
             f'      - {_quoted(f"{label}={_floor(at.value):.4f}")}',
         ]
     with writing(path) as stream:

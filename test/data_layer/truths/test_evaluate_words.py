@@ -215,3 +215,32 @@ def test_what_does_not_fit_is_one_line(capsys, tmp_path, gqa, args, words):
     status, out, err = run(capsys, own, '--truth', gqa, *args)
     assert (status, out, err.count('\n')) == (2, '', 1)
     assert words in err
+
+
+def test_lvis_counts_what_was_judged(capsys, tmp_path, lvis):
+    """A yak in the first image was never asked for; a teacup there is known to be wrong."""
+    box = [10, 10, 100, 100]
+    results = tmp_path / 'results.json'
+    rows = [(1, 1, 0.9), (2, 1, 0.8), (1, 3, 0.99), (1, 2, 0.7), (3, 1, 0.95)]
+    results.write_text(
+        json.dumps(
+            [
+                {'image_id': image, 'category_id': label, 'bbox': box, 'score': score}
+                for image, label, score in rows
+            ]
+        )
+    )
+    status, out, _ = run(capsys, results, '--truth', lvis, '--json', '-q')
+    found = json.loads(out)
+    assert (status, found['layout']) == (0, 'lvis')
+    assert found['overall']['ap']['value'] == pytest.approx(2 / 3, abs=1e-6)
+    assert found['overall']['ap_of_group'] == {
+        'common': None,
+        'frequent': pytest.approx(2 / 3, abs=1e-6),
+        'rare': None,
+    }
+    assert {name: row['false'] for name, row in found['classes'].items()} == {
+        'cat': 1,
+        'teacup': 1,
+        'yak': 0,
+    }

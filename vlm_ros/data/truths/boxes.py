@@ -76,6 +76,8 @@ def read_boxes(
     if images is not None and not images.is_dir():
         raise InputError(f'the folder of pictures {images} is missing')
     if layout in ('coco', 'lvis'):
+        if split is not None:
+            raise InputError(f'{layout} has a file for each split; name that of {split!r} itself')
         return _read_coco(path, images)
     if layout == 'yolo':
         file = path / 'data.yaml' if path.is_dir() else path

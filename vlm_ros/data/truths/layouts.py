@@ -82,6 +82,8 @@ def _of_json(value: Any) -> str:
         if any(isinstance(image, dict) and 'neg_category_ids' in image for image in images):
             return 'lvis'
         return 'coco' if 'categories' in value else ''
+    if {'sentence', 'identifier'} <= set(value):
+        return 'nlvr2'  # a file of one line
     question = next(iter(value.values()), None)
     is_gqa = isinstance(question, dict) and {'question', 'imageId'} <= set(question)
     return 'gqa' if is_gqa else ''
