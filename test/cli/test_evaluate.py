@@ -414,6 +414,52 @@ def test_thresholds_keep_what_they_promise(tmp_path):
             Aim.parse(words)
 
 
+def moving(found):
+    """Two cameras of a drive, ten frames each; a car moves to the right and is 1, or as found."""
+    records = []
+    for topic in ('/front', '/rear'):
+        for index in range(10):
+            left = 20 + 10 * index
+            box = DetectionRecord(
+                label='car',
+                score=0.9,
+                xyxy=(left, 50, left + 60, 90),
+                track_id=found(topic, index),
+            )
+            records.append(
+                FrameRecord(
+                    key=f'drive{topic[1:]}-{index:06d}',
+                    source='drive',
+                    topic=topic,
+                    index=index,
+                    time_s=index / 10,
+                    image=ImageRecord(width=320, height=240),
+                    status=Status.OK,
+                    detections=(box,),
+                )
+            )
+    return records
+
+
+def test_tracks_are_scored_camera_by_camera(capsys, tmp_path):
+    write_coco(moving(lambda topic, index: 1), ('car',), tmp_path / 'truth')
+    truth = tmp_path / 'truth' / 'annotations' / 'instances_train.json'
+    # The rear camera's car changes its number half-way; cameras share none.
+    run = written(
+        tmp_path / 'run',
+        moving(lambda topic, index: 5 if topic == '/front' else 7 + (index >= 5)),
+    )
+    car = numbers(capsys, run, '--truth', truth)['tracks']['car']
+    assert (car['things'], car['sequences'], car['identity_switches']) == (2, 2, 1)
+    assert car['det_a'] == 1
+    assert car['idf1'] == pytest.approx(2 * 15 / (20 + 20))
+    assert car['mota'] == pytest.approx(1 - 1 / 20)
+    _, out, _ = evaluate(capsys, run, '--truth', truth, '-q')
+    assert 'HOTA' in out
+    plain = written(tmp_path / 'plain', moving(lambda topic, index: None))
+    assert numbers(capsys, plain, '--truth', truth)['tracks'] == {}
+
+
 @pytest.mark.parametrize('layout', ['coco', 'voc', 'kitti', 'yolo'])
 def test_pictures_are_found_in_every_layout(capsys, tmp_path, truth_records, layout):
     write = WRITERS[layout]

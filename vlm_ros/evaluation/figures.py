@@ -8,6 +8,7 @@ from vlm_ros.evaluation.coverage import Coverage
 from vlm_ros.evaluation.intervals import Comparison, Interval
 from vlm_ros.evaluation.pairing import Paired
 from vlm_ros.evaluation.summary import NUMBERS, RunComparison, Summary
+from vlm_ros.evaluation.tracks import TrackedClass
 
 TITLES = {
     'ap': 'AP',
@@ -17,7 +18,7 @@ TITLES = {
     'f1': 'F1',
     'alarms_per_image': 'false alarms per image without the class',
 }
-DIGITS = 4
+TRACKING = ('hota', 'det_a', 'ass_a', 'idf1', 'mota')
 
 
 def number(value: float | None) -> float | None:
@@ -91,6 +92,20 @@ def detection(summary: Summary, paired: Paired, groups: Mapping[str, str]) -> di
         'not_looked_for': list(paired.not_looked_for),
         'boxes_left_out': paired.left_out,
         'unrecognized': list(paired.unrecognized),
+    }
+
+
+def tracks(given: Mapping[str, TrackedClass]) -> dict[str, Any]:
+    """Return the tracks of each class as JSON."""
+    return {
+        label: {
+            'things': own.things,
+            'sequences': own.sequences,
+            **{name: number(getattr(own.score, name)) for name in TRACKING},
+            'identity_switches': own.score.identity_switches,
+            'fragments': own.score.fragments,
+        }
+        for label, own in given.items()
     }
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from vlm_ros.evaluation.coverage import Coverage
 from vlm_ros.evaluation.detection import SIZES
-from vlm_ros.evaluation.figures import of_groups, shown, shown_interval, TITLES
+from vlm_ros.evaluation.figures import of_groups, shown, shown_interval, TITLES, TRACKING
 from vlm_ros.evaluation.intervals import Interval
 from vlm_ros.evaluation.pairing import Paired
 from vlm_ros.evaluation.summary import NUMBERS, RunComparison, Summary
+from vlm_ros.evaluation.tracks import TrackedClass
 
 SIGNIFICANT = 0.05
 
@@ -85,6 +86,23 @@ def print_values(title: str, rows: Mapping[str, str], console: Any) -> None:
     table = Table('', 'value', box=box.SIMPLE_HEAD, title=title, title_justify='left')
     for name, value in rows.items():
         table.add_row(name, value)
+    console.print(table)
+
+
+def print_tracks(given: Mapping[str, TrackedClass], console: Any) -> None:
+    """Print how well things were followed, a line a class; nothing where there are no tracks."""
+    from rich import box
+    from rich.table import Table
+
+    if not given:
+        return
+    head = (*(name.upper().replace('_A', 'A') for name in TRACKING), 'switches')
+    table = Table(
+        'class', 'tracks', *head, box=box.SIMPLE_HEAD, title='Tracks', title_justify='left'
+    )
+    for label, own in given.items():
+        values = [shown(getattr(own.score, name)) for name in TRACKING]
+        table.add_row(label, str(own.things), *values, str(own.score.identity_switches))
     console.print(table)
 
 

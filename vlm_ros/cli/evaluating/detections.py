@@ -20,6 +20,7 @@ from vlm_ros.evaluation.naming import name, Naming, parse_pairs
 from vlm_ros.evaluation.pairing import pair, Paired
 from vlm_ros.evaluation.running import run_detector
 from vlm_ros.evaluation.summary import compare_runs, RunComparison, summarize
+from vlm_ros.evaluation.tracks import evaluate_tracks
 from vlm_ros.results import Status
 
 THRESHOLD = 0.5
@@ -38,6 +39,7 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         iou=args.iou,
         resamples=args.resamples,
     )
+    followed = evaluate_tracks(truth, predicted, naming, paired.labels)
     against = _against(args, truth, paired, threshold)
     if not args.quiet:
         for line in notes(truth, predicted, naming, paired):
@@ -52,6 +54,7 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
             complain(f'the report is {path}', kind='')
     if args.json:
         found = figures.detection(summary, paired, truth.groups)
+        found['tracks'] = figures.tracks(followed)
         found |= {'truth': args.truth, 'layout': layout, 'predictions': _title(args, predicted)}
         found |= {'against': args.against, 'comparison': figures.runs(against)} if against else {}
         print(json.dumps(found))
@@ -60,6 +63,7 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
 
         console = Console()
         tables.print_detection(summary, paired, truth.groups, console)
+        tables.print_tracks(followed, console)
         if against:
             tables.print_runs(against, console)
     return Exit.OK if summary.score.coverage.answered else Exit.NOTHING

@@ -21,11 +21,12 @@ _MAX_TAIL = 8
 
 @dataclass(frozen=True)
 class PredictedBox:
-    """A named box, its score in [0, 1], and its corners in pixels."""
+    """A named box, its score in [0, 1], its corners in pixels, and its track if it has one."""
 
     label: str
     score: float
     xyxy: tuple[float, float, float, float]
+    track_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,17 @@ class PredictedImage:
         boxes: What was found.
         unrecognized: Names that could not be looked for.
         message: One line, where it was not looked at.
+        sequence: The camera of the source that it is of; empty where it is a photograph, or where
+            that is not known.
+        place: Its number in the sequence.
     """
 
     status: Status
     boxes: tuple[PredictedBox, ...] = ()
     unrecognized: tuple[str, ...] = ()
     message: str = ''
+    sequence: str = ''
+    place: int = 0
 
 
 MISSING = PredictedImage(Status.FAILED, message='is not among the predictions')
@@ -198,8 +204,16 @@ def _predicted(record: FrameRecord) -> PredictedImage:
         if review is not None and review.verdict is Verdict.REJECTED:
             continue
         label = review.label if review is not None and review.label else detection.label
-        boxes.append(PredictedBox(label, detection.score, detection.xyxy))
-    return PredictedImage(record.status, tuple(boxes), record.unrecognized, record.message)
+        boxes.append(PredictedBox(label, detection.score, detection.xyxy, detection.track_id))
+    is_moving = record.topic or record.time_s is not None
+    return PredictedImage(
+        record.status,
+        tuple(boxes),
+        record.unrecognized,
+        record.message,
+        f'{record.source}:{record.topic}' if is_moving else '',
+        record.index,
+    )
 
 
 class _Result(BaseModel):
