@@ -11,12 +11,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from vlm_ros.annotation.attempts import ATTEMPTS, Attempts
 from vlm_ros.annotation.chunks import Chunk
 from vlm_ros.annotation.parts import part_path
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.work import annotate_chunk, Step
-from vlm_ros.annotation.workers import cores, limit_threads
+from vlm_ros.annotation.workers import cores, THREAD_VARIABLES
 from vlm_ros.errors import InputError, MissingDependencyError, ModelError, StorageError
 from vlm_ros.records import ModelRecord
 
@@ -74,10 +76,7 @@ class RayWorkers:
             except self._ray.exceptions.RayActorError as error:
                 self._end(actor)
                 if attempt == ATTEMPTS - 1:
-                    raise ModelError(
-                        f'{ATTEMPTS} actors ended while they loaded their models; if memory is '
-                        'short, use fewer workers'
-                    ) from error
+                    raise _too_many_lost() from error
         assert self._models is not None
         return self._models
 
@@ -94,34 +93,35 @@ class RayWorkers:
         attempts = Attempts(chunks)
         while len(self._actors) < min(self._count, len(chunks)):
             self._start()
-        busy: dict[Any, tuple[Any, Chunk]] = {}
-
-        def begin(actor: Any) -> None:
-            if (chunk := attempts.next()) is not None:
-                busy[actor.annotate.remote(chunk, str(folder))] = (actor, chunk)
-
-        for actor in self._actors:
-            begin(actor)
-        while busy:
+        # By what they will say: an actor that a full cluster has no room for yet has no chunk.
+        busy: dict[Any, tuple[Any, Chunk | None]] = {
+            actor.models.remote(): (actor, None) for actor in self._actors
+        }
+        lost_early = 0
+        while len(attempts) or any(chunk for _, chunk in busy.values()):
             (done,), _ = self._ray.wait(list(busy), num_returns=1)
             actor, chunk = busy.pop(done)
             try:
-                steps = self._get(done)
+                said = self._get(done)
             except self._ray.exceptions.RayActorError as error:
                 self._end(actor)
-                attempts.lost(chunk, type(error).__name__)
+                if chunk is None:
+                    lost_early += 1
+                    if lost_early >= ATTEMPTS:
+                        raise _too_many_lost() from error
+                else:
+                    attempts.lost(chunk, f'with {type(error).__name__}')
+                    yield chunk, Step.LOST
                 actor = self._start()
-                yield chunk, Step.LOST
-            else:
-                for step in steps:
+                busy[actor.models.remote()] = (actor, None)
+                continue
+            if chunk is not None:
+                for step in said:
                     yield chunk, Step(step)
-                if not part_path(folder, chunk.number).exists():
-                    raise StorageError(
-                        f'a node of the cluster wrote to a {folder} that is not the one here; '
-                        'choose a folder that all nodes share'
-                    )
+                _check_shared(folder, chunk)
                 yield chunk, None
-            begin(actor)
+            if (chunk := attempts.next()) is not None:
+                busy[actor.annotate.remote(chunk, str(folder))] = (actor, chunk)
 
     def close(self) -> None:
         """End the actors, and a cluster of our own; what is written is whole."""
@@ -132,7 +132,14 @@ class RayWorkers:
             self._is_own = False
 
     def _start(self) -> Any:
-        options = {'num_cpus': 1, 'num_gpus': self._gpus, 'scheduling_strategy': 'SPREAD'}
+        # Numpy's threads are settled when it is imported, before any line of ours runs there.
+        variables = {name: str(self._threads) for name in THREAD_VARIABLES}
+        options = {
+            'runtime_env': {'env_vars': variables},
+            'num_cpus': 1,
+            'num_gpus': self._gpus,
+            'scheduling_strategy': 'SPREAD',
+        }
         kind = self._ray.remote(**options)(Annotating)
         actor = kind.remote(self._plan.model_dump_json(), self._threads, os.getcwd())
         self._actors.append(actor)
@@ -162,7 +169,7 @@ class Annotating:
     def __init__(self, plan: str, threads: int, folder: str) -> None:
         with contextlib.suppress(OSError):  # another node may not have it, or need it
             os.chdir(folder)
-        limit_threads(threads)
+        cv2.setNumThreads(threads)
         self._plan = AnnotationPlan.model_validate_json(plan)
         self._threads = threads
         self._annotator: Any = None
@@ -214,6 +221,21 @@ def _join(ray: Any, address: str) -> None:
             f'there is no Ray cluster at {address}: {reason}; start one with ray start --head, or '
             'use --ray local'
         ) from error
+
+
+def _check_shared(folder: Path, chunk: Chunk) -> None:
+    if not part_path(folder, chunk.number).exists():
+        raise StorageError(
+            f'a node of the cluster wrote to a {folder} that is not the one here; choose a folder '
+            'that all nodes share'
+        )
+
+
+def _too_many_lost() -> ModelError:
+    return ModelError(
+        f'{ATTEMPTS} actors ended while they loaded their models; if memory is short, use fewer '
+        'workers'
+    )
 
 
 def _needs_gpu(plan: AnnotationPlan) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 import signal
 from typing import Any
 
+import cv2
+
 from vlm_ros.annotation.attempts import ATTEMPTS, Attempts
 from vlm_ros.annotation.chunks import Chunk
 from vlm_ros.annotation.plan import AnnotationPlan
@@ -21,15 +23,16 @@ from vlm_ros.annotation.work import annotate_chunk, Step
 from vlm_ros.errors import ModelError
 from vlm_ros.records import ModelRecord
 
+THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS')
+"""What the libraries under numpy and torch read, once."""
 END_S = 5.0
 """A worker that has not ended by itself after so long is killed."""
 
 
 class Workers:
-    """Some processes.
+    """Some processes, started together.
 
-    The first is started for `models`, the others when there is enough to do for them. A worker
-    that ends before its time is replaced, and its chunk is begun again.
+    A worker that ends before its time is replaced, and its chunk is begun again.
 
     Args:
         plan: What is wanted.
@@ -42,7 +45,7 @@ class Workers:
         self._count = count
         self._threads = threads or max(1, cores() // count)
         self._workers: list[_Worker] = []
-        self._models: tuple[ModelRecord, ...] | None = None
+        self._models: tuple[ModelRecord, ...] = ()
 
     def models(self) -> tuple[ModelRecord, ...]:
         """Load, and say what was loaded.
@@ -51,13 +54,14 @@ class Workers:
             BackendError: A model cannot be had.
             ModelError: The process ended before that.
         """
-        if self._models is None:
+        while len(self._workers) < self._count:
             self._start()
+        if not all(worker.is_ready for worker in self._workers):
             for _, message in self._messages(Attempts(())):
                 if isinstance(message, tuple):
                     self._models = message
+                if all(worker.is_ready for worker in self._workers):
                     break
-        assert self._models is not None
         return self._models
 
     def work(self, chunks: Sequence[Chunk], folder: Path) -> Iterator[tuple[Chunk, Step | None]]:
@@ -69,11 +73,8 @@ class Workers:
         """
         self.models()
         attempts = Attempts(chunks)
-        while len(self._workers) < min(self._count, len(chunks)):
-            self._start()
         for worker in self._workers:
-            if worker.is_ready:
-                worker.begin(attempts.next(), folder)
+            worker.begin(attempts.next(), folder)
         for worker, message in self._messages(attempts):
             chunk = worker.chunk
             if isinstance(message, Step) and chunk is not None:
@@ -151,7 +152,10 @@ class _Worker:
         process = context.Process(
             target=_serve, args=(theirs, plan, threads), name='annotate', daemon=True
         )
-        process.start()
+        # Numpy's threads are settled when it is imported, and those of several processes spin for
+        # the same cores: two workers on two cores were three times as fast with one thread each.
+        with _environment(threads):
+            process.start()
         theirs.close()  # so that its end is noticed here
         return cls(process, ours)
 
@@ -187,13 +191,16 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def limit_threads(threads: int) -> None:
-    """Keep libraries that are not loaded yet, and OpenCV, to so many threads."""
-    import cv2
-
-    for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
-        os.environ.setdefault(name, str(threads))
-    cv2.setNumThreads(threads)
+@contextlib.contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """Tell processes that are started meanwhile how many threads they may have."""
+    own = {name: str(threads) for name in THREAD_VARIABLES if name not in os.environ}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name in own:
+            del os.environ[name]
 
 
 # What follows runs in the processes.
@@ -202,7 +209,7 @@ def limit_threads(threads: int) -> None:
 def _serve(pipe: Any, plan: AnnotationPlan, threads: int) -> None:
     # Ctrl-C reaches all processes of a terminal; the first one says what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit_threads(threads)
+    cv2.setNumThreads(threads)
     # Whoever started this one is gone where the pipe breaks.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:

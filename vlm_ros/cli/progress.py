@@ -103,9 +103,14 @@ class AnnotationProgress:
         self._next_s = self._started_s + _SHOWN_AFTER_S
         self._bar: Any = None
         self._task: Any = None
+        self._status: Any = None
         self.last: Any = None
 
     def __enter__(self) -> 'AnnotationProgress':
+        if self._is_shown:
+            # Of a large bag, all messages are read before the first image is looked at.
+            self._status = _console().status('loading models, reading sources ...')
+            self._status.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -113,6 +118,7 @@ class AnnotationProgress:
 
     def close(self) -> None:
         """Take the bar away."""
+        self._end_status()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -121,6 +127,7 @@ class AnnotationProgress:
     def __call__(self, now: Any) -> None:
         """Take note of how far it is."""
         if self.last is None:
+            self._end_status()
             self._started_s = time.monotonic()
         if self.last is None and now.chunks_done and not self._quiet:
             about = f'{now.chunks_done} of {now.chunks} chunks, about {now.images_before} images'
@@ -139,10 +146,15 @@ class AnnotationProgress:
         self._bar.update(
             self._task,
             completed=now.images_done,
-            total=now.images,
+            total=now.images or None,
             rate=f'{(now.images_done - now.images_before) / taken_s:.1f}/s',
             notes=notes,
         )
+
+    def _end_status(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
 
     def _show(self, now: Any) -> None:
         from rich import progress
@@ -158,7 +170,7 @@ class AnnotationProgress:
         )
         # From what was done before on, so that it does not count for the rate.
         self._task = self._bar.add_task(
-            '', total=now.images, completed=now.images_before, rate='', notes=''
+            '', total=now.images or None, completed=now.images_before, rate='', notes=''
         )
         self._bar.start()
 
