@@ -78,13 +78,16 @@ def current(page):
 
 
 def verdicts(page):
-    """Return what the images' boxes are said to be, over all images."""
-    rows = {}
-    for key in listed(page):
-        page.locator(f'#frames [data-key="{key}"]').click()
-        for text in page.locator('#facts li:has(strong)').all_text_contents():
-            rows.setdefault(key, []).append(text)
-    return rows
+    """Return what is said of each image that is listed, as the page shows it."""
+    return page.evaluate(
+        """() => { const said = {};
+        for (const key of [...document.querySelectorAll('#frames button')].map(
+            (row) => row.dataset.key)) {
+          document.querySelector(`#frames [data-key="${key}"]`).click();
+          const rows = [...document.querySelectorAll('#facts li:has(strong)')];
+          if (rows.length) said[key] = rows.map((row) => row.textContent);
+        } return said; }"""
+    )
 
 
 def test_the_worst_image_and_its_worst_box_come_first(page):
@@ -435,7 +438,7 @@ def test_ten_thousand_images(context, tmp_path):
                 box(
                     'rocket', 99 * n, 10, 99 * n + 90, 90, score=0.1 + (7 * index + n) % 800 / 1000
                 )
-                for n in range(4)
+                for n in range(2)
             ),
         )
         for index in range(10_000)
@@ -457,6 +460,6 @@ def test_ten_thousand_images(context, tmp_path):
     assert listed(page) == ['drive-009999']
     page.get_by_role('button', name='Clear').click()
     page.locator('#filters [name=verdict]').select_option('accepted')
-    assert len(listed(page)) == 2
-    assert page.locator('#progress').text_content() == '2 of 10000 images, 6 verdicts'
+    assert len(listed(page)) == 3
+    assert page.locator('#progress').text_content() == '3 of 10000 images, 6 verdicts'
     assert context.wrong == []
