@@ -63,7 +63,7 @@ def score(
     if task == 'ground':
         return _ground(items, replies, resamples)
     if task == 'answer':
-        return _answer(items, replies, resamples, by_people=truth.layout == 'vqa_v2')
+        return _answer(items, replies, resamples, truth.layout)
     if task == 'verify':
         return _verify(items, replies, resamples)
     return _caption(items, replies, resamples)
@@ -123,10 +123,14 @@ def _ground(
 
 
 def _answer(
-    items: Sequence[Question], replies: Sequence[ReplyRecord], resamples: int, *, by_people: bool
+    items: Sequence[Question], replies: Sequence[ReplyRecord], resamples: int, rule: str
 ) -> LanguageScore:
     said = [answers.Reply(reply.text, reply.status) for reply in replies]
-    if by_people:
+    if rule == 'pope':
+        closed = answers.yes_no(said, [item.answers[0] == 'yes' for item in items])
+        numbers = _means('accuracy', closed, resamples)
+        return LanguageScore(numbers | _closed(closed), closed.coverage, closed.values)
+    if rule == 'vqa_v2':
         found = answers.vqa_accuracy(said, [item.answers for item in items])
     else:
         found = answers.exact_match(said, [item.answers[0] for item in items])
@@ -139,11 +143,15 @@ def _answer(
     if pairs:
         closed = answers.yes_no([reply for reply, _ in pairs], [truth for _, truth in pairs])
         numbers['yes/no accuracy'] = bootstrap(closed.values, resamples=resamples)
-        for name in ('precision', 'recall', 'f1', 'yes_ratio', 'true_yes_ratio'):
-            value = getattr(closed, name)
-            numbers[f'yes/no {name.replace("_", " ")}'] = _plain(value, len(pairs))
+        numbers |= {f'yes/no {name}': value for name, value in _closed(closed).items()}
     groups = _groups([item.group for item in items], found.values, resamples)
     return LanguageScore(numbers, found.coverage, found.values, groups)
+
+
+def _closed(found: answers.YesNoScore) -> dict[str, Interval]:
+    names = ('precision', 'recall', 'f1', 'yes_ratio', 'true_yes_ratio')
+    items = found.coverage.answered
+    return {name.replace('_', ' '): _plain(getattr(found, name), items) for name in names}
 
 
 def _verify(
@@ -184,7 +192,7 @@ def _caption(
     return LanguageScore(numbers, found.coverage, cider)
 
 
-def _means(name: str, found: Score, resamples: int) -> dict[str, Interval]:
+def _means(name: str, found: Score | answers.YesNoScore, resamples: int) -> dict[str, Interval]:
     return {
         name: bootstrap(found.values, resamples=resamples),
         f'{name} of all': bootstrap(np.nan_to_num(found.values), resamples=resamples),

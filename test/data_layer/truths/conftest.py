@@ -308,3 +308,24 @@ def lvis(tmp_path):
             ],
         },
     )
+
+
+@pytest.fixture
+def pope(tmp_path):
+    path = tmp_path / 'coco_pope_random.json'
+    rows = [('snowboard', 'yes'), ('dining table', 'no'), ('person', 'yes'), ('car', 'no')]
+    path.write_text(
+        ''.join(
+            json.dumps(
+                {
+                    'question_id': number,
+                    'image': 'COCO_val2014_000000310196.jpg',
+                    'text': f'Is there a {thing} in the image?',
+                    'label': label,
+                }
+            )
+            + '\n'
+            for number, (thing, label) in enumerate(rows, 1)
+        )
+    )
+    return path

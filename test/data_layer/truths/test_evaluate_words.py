@@ -106,6 +106,20 @@ def test_answers_of_one_word(capsys, tmp_path, gqa, nuscenes_qa):
     assert found['coverage'] == {'answered': 1, 'abstained': 0, 'failed': 1, 'rate': 0.5}
 
 
+def test_yes_and_no_with_their_bias(capsys, tmp_path, pope):
+    """True are yes, no, yes, no; the last answer is neither yes nor no."""
+    rows = [(1, 'Yes, there is.'), (2, 'yes'), (3, 'No.'), (4, 'I cannot tell')]
+    own = tmp_path / 'answers.jsonl'
+    own.write_text(
+        ''.join(json.dumps({'question_id': key, 'answer': text}) + '\n' for key, text in rows)
+    )
+    found = numbers(capsys, own, '--truth', pope)
+    assert found['coverage']['answered'] == 3
+    expected = {'accuracy': 1 / 3, 'accuracy of all': 1 / 4, 'precision': 1 / 2, 'recall': 1 / 2}
+    expected |= {'f1': 1 / 2, 'yes ratio': 2 / 3, 'true yes ratio': 2 / 3}
+    assert found['overall'] == pytest.approx(expected, abs=1e-6)
+
+
 def test_statements(capsys, tmp_path, nlvr2):
     own = tmp_path / 'predictions.csv'
     own.write_text('dev-850-0-0,True\ndev-850-1-0,True\ndev-850-0-1,False\n')

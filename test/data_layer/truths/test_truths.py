@@ -14,7 +14,16 @@ from vlm_ros.data.truths.replies import read_replies
 from vlm_ros.errors import InputError
 from vlm_ros.results import Status
 
-LANGUAGE = ('refcoco', 'flickr30k', 'vqa_v2', 'gqa', 'nuscenes_qa', 'nlvr2', 'coco_captions')
+LANGUAGE = (
+    'refcoco',
+    'flickr30k',
+    'vqa_v2',
+    'gqa',
+    'nuscenes_qa',
+    'pope',
+    'nlvr2',
+    'coco_captions',
+)
 
 
 @pytest.mark.parametrize('name', [*LANGUAGE, 'lvis'])

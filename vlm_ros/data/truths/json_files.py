@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from vlm_ros.data.formats.truth import content
+from vlm_ros.data.formats.truth import content, lines
 from vlm_ros.errors import InputError
 
 T = TypeVar('T')
@@ -22,6 +22,22 @@ def load(path: Path) -> Any:
         return json.loads(content(path))
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path} is not JSON: {error}') from error
+
+
+def load_lines(path: Path) -> list[Any]:
+    """Return what the lines of a file hold, each JSON; blank ones are skipped.
+
+    Raises:
+        InputError: It is missing, no text, or a line is no JSON.
+    """
+    found = []
+    for number, line in enumerate(lines(path), 1):
+        if line.strip():
+            try:
+                found.append(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                raise InputError(f'line {number} of {path} is not JSON: {error}') from error
+    return found
 
 
 def checked(value: object, kind: type[T], path: Path, what: str) -> T:

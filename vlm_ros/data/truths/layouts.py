@@ -19,6 +19,7 @@ TASKS = {
     'vqa_v2': 'answer',
     'gqa': 'answer',
     'nuscenes_qa': 'answer',
+    'pope': 'answer',
     'nlvr2': 'verify',
     'coco_captions': 'caption',
 }
@@ -40,7 +41,7 @@ def layout_of(path: Path) -> str:
     elif path.suffix.lower() == '.p':
         found = 'refcoco'
     elif path.suffix.lower() == '.jsonl' or _is_lines(path):
-        found = 'nlvr2' if _is_nlvr2(path) else ''
+        found = _of_lines(path)
     elif path.suffix.lower() == '.json':
         found = _of_json(load(path))
     else:
@@ -100,12 +101,14 @@ def _is_lines(path: Path) -> bool:
         return False
 
 
-def _is_nlvr2(path: Path) -> bool:
-    for row in content(path).splitlines():
-        if row.strip():
-            try:
-                value = json.loads(row)
-            except ValueError:
-                return False
-            return isinstance(value, dict) and {'sentence', 'identifier'} <= set(value)
-    return False
+def _of_lines(path: Path) -> str:
+    first = next((row for row in content(path).splitlines() if row.strip()), '')
+    try:
+        value = json.loads(first)
+    except ValueError:
+        return ''
+    if not isinstance(value, dict):
+        return ''
+    if {'sentence', 'identifier'} <= set(value):
+        return 'nlvr2'
+    return 'pope' if {'question_id', 'image', 'text', 'label'} <= set(value) else ''

@@ -5,16 +5,13 @@ An identifier is `SPLIT-SET-PAIR-SENTENCE`; the pictures of a pair are
 (https://github.com/lil-lab/nlvr).
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
-from vlm_ros.data.formats.truth import lines
 from vlm_ros.data.truths.boxes import pictures_near
 from vlm_ros.data.truths.items import LanguageTruth, Statement
-from vlm_ros.data.truths.json_files import checked
+from vlm_ros.data.truths.json_files import checked, load_lines
 from vlm_ros.errors import InputError
 
 
@@ -36,13 +33,7 @@ def read_nlvr2(path: Path, *, images: Path | None = None) -> LanguageTruth:
         InputError: The file is damaged or no such dataset's.
     """
     items = []
-    for number, line in enumerate(lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            value: Any = json.loads(line)
-        except ValueError as error:
-            raise InputError(f'line {number} of {path} is not JSON: {error}') from error
+    for number, value in enumerate(load_lines(path), 1):
         row = checked(value, _Row, path, f'of NLVR2 in line {number}')
         parts = row.identifier.split('-')
         truth = row.label.strip().lower()

@@ -1,18 +1,21 @@
-"""Questions with answers: VQA v2 (arXiv 1612.00837), GQA (1902.09506), nuScenes-QA (2305.14836).
+"""Questions with answers: VQA v2, GQA, nuScenes-QA and POPE.
+
+These are arXiv 1612.00837, 1902.09506, 2305.14836 and 2305.10355.
 
 VQA v2 has the questions in one file and ten people's answers to each in another. GQA has one file,
 a dict by the question's number. nuScenes-QA has a list of questions without numbers, which are
-counted from 0 here, each about a sample of nuScenes, that is six pictures at once.
+counted from 0 here, each about a sample of nuScenes, that is six pictures at once. POPE has a line
+of JSON for each question of yes or no.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from vlm_ros.data.truths.boxes import pictures_near
 from vlm_ros.data.truths.items import LanguageTruth, Question
-from vlm_ros.data.truths.json_files import checked, load
+from vlm_ros.data.truths.json_files import checked, load, load_lines
 from vlm_ros.errors import InputError
 
 
@@ -62,6 +65,13 @@ class _SampleQuestion(BaseModel):
 
 class _SampleQuestions(BaseModel):
     questions: list[_SampleQuestion]
+
+
+class _PopeQuestion(BaseModel):
+    question_id: int
+    image: str
+    text: str
+    label: Literal['yes', 'no']
 
 
 def read_vqa_v2(path: Path, *, images: Path | None = None) -> LanguageTruth:
@@ -130,6 +140,23 @@ def read_nuscenes_qa(path: Path, *, images: Path | None = None) -> LanguageTruth
         for number, row in enumerate(rows)
     ]  # fmt: skip
     return _truth(items, 'nuscenes_qa', path, images)
+
+
+def read_pope(path: Path, *, images: Path | None = None) -> LanguageTruth:
+    """Read POPE; keys are the numbers of the questions.
+
+    Args:
+        path: Such as `coco_pope_adversarial.json`.
+        images: The folder of COCO's pictures; None to look around.
+
+    Raises:
+        InputError: The file is damaged or no such dataset's.
+    """
+    rows = checked(load_lines(path), list[_PopeQuestion], path, "POPE's questions")
+    items = [
+        Question(str(row.question_id), (row.image,), row.text, '', (row.label,)) for row in rows
+    ]
+    return _truth(items, 'pope', path, images)
 
 
 def _truth(items: list[Question], layout: str, path: Path, images: Path | None) -> LanguageTruth:

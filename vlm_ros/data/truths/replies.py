@@ -14,10 +14,9 @@ from pydantic import Field
 
 from vlm_ros.data.formats.truth import content
 from vlm_ros.data.truths.items import Item
-from vlm_ros.data.truths.json_files import checked, load
+from vlm_ros.data.truths.json_files import checked, load, load_lines
 from vlm_ros.errors import InputError
 from vlm_ros.records.frames import Box
-from vlm_ros.records.lines import read_lines
 from vlm_ros.records.model import Record
 from vlm_ros.results import Status
 
@@ -60,7 +59,7 @@ def read_replies(path: Path, items: Sequence[Item]) -> list[ReplyRecord]:
     if not file.is_file():
         raise InputError(f'there are no replies {file}; answer to the end first')
     if file.suffix.lower() == '.jsonl':
-        found = list(read_lines(file, ReplyRecord))
+        found = [_of_line(row, number, file) for number, row in enumerate(load_lines(file), 1)]
     elif file.suffix.lower() == '.csv':
         found = [_of_row(row, number, file) for number, row in enumerate(_rows(file), 1)]
     else:
@@ -89,6 +88,14 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     if any(len(row) != 2 for row in rows):
         raise InputError(f'{file} should have two columns: identifier,prediction')
     return [{'identifier': key.strip(), 'prediction': text.strip()} for key, text in rows]
+
+
+def _of_line(row: Any, number: int, file: Path) -> ReplyRecord:
+    if not isinstance(row, dict):
+        raise InputError(f'line {number} of {file} is no reply: it is no object')
+    if 'key' in row:
+        return checked(row, ReplyRecord, file, f'a reply in line {number}')
+    return _of_row(row, number, file)
 
 
 def _of_row(row: dict[str, Any], number: int, file: Path) -> ReplyRecord:
