@@ -232,6 +232,22 @@ def test_report_is_one_file_with_pictures_and_the_same_again(capsys, tmp_path, t
     assert len(ids) == len(set(ids))
 
 
+def test_odd_names_are_shown_as_they_are(capsys, tmp_path):
+    odd = ('<script>alert(1)</script> & $x_1$', '猫', '_hidden', '[/red]')
+    boxes = [(label, 0.9, 10 * n, 0, 10 * n + 9, 9) for n, label in enumerate(odd, 1)]
+    records = [record(0, 'chelsea', boxes)]
+    write_coco(records, odd, tmp_path / 'truth')
+    truth = tmp_path / 'truth' / 'annotations' / 'instances_train.json'
+    run = written(tmp_path / 'run', records)
+    status, out, _ = evaluate(capsys, run, '--truth', truth, '--report', tmp_path / 'report')
+    assert status == 0
+    assert '[/red]' in out
+    page = (tmp_path / 'report' / 'index.html').read_text()
+    assert '<script' not in page
+    assert page.count('&lt;script&gt;') >= 3
+    assert '猫' in page and '>hidden<' in page and '$x_1$' in page
+
+
 def test_names_of_known_sets_are_mapped_and_others_have_to_be(capsys, tmp_path, truth_records):
     """BDD's `rider` is a cyclist of KITTI; a `spaceship` is of neither."""
     boxes = {

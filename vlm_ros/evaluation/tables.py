@@ -1,6 +1,7 @@
 """Evaluations as tables for a terminal."""
 
 from collections.abc import Mapping
+import sys
 from typing import Any
 
 from vlm_ros.evaluation.coverage import Coverage
@@ -12,6 +13,16 @@ from vlm_ros.evaluation.summary import NUMBERS, RunComparison, Summary
 from vlm_ros.evaluation.tracks import TrackedClass
 
 SIGNIFICANT = 0.05
+_FILE_COLUMNS = 120
+"""How wide tables may be where stdout is no terminal."""
+
+
+def stdout() -> Any:
+    """Return the `rich.console.Console` for stdout; names are shown as they are."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _FILE_COLUMNS
+    return Console(markup=False, highlight=False, width=width)
 
 
 def print_detection(
@@ -65,7 +76,7 @@ def print_detection(
             shown(point.alarms_per_image),
         )
     console.print(classes)
-    console.print(covered(summary.score.coverage, 'images'), highlight=False)
+    console.print(covered(summary.score.coverage, 'images'))
 
 
 def covered(coverage: Coverage, what: str) -> str:

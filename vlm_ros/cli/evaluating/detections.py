@@ -59,9 +59,7 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         found |= {'against': args.against, 'comparison': figures.runs(against)} if against else {}
         print(json.dumps(found))
     else:
-        from rich.console import Console
-
-        console = Console()
+        console = tables.stdout()
         tables.print_detection(summary, paired, truth.groups, console)
         tables.print_tracks(followed, console)
         if against:

@@ -73,9 +73,7 @@ def _print(
             content |= {'against': args.against, 'comparison': figures.comparison(against)}
         print(json.dumps(content))
         return
-    from rich.console import Console
-
-    console = Console()
+    console = tables.stdout()
     rows = {name: figures.shown_interval(own) for name, own in found.numbers.items()}
     tables.print_values(f'{task}, {layout}', rows, console)
     if found.groups:
@@ -92,7 +90,7 @@ def _print(
             },
             console,
         )
-    console.print(tables.covered(found.coverage, 'items'), highlight=False)
+    console.print(tables.covered(found.coverage, 'items'))
 
 
 def _replies(args: argparse.Namespace, truth: LanguageTruth, task: str) -> list[ReplyRecord]:

@@ -132,7 +132,9 @@ def _plots(summary: Summary, paired: Paired) -> tuple[Plot, ...]:
     def draw_curves(axes: Any) -> None:
         for label, (recall, precision) in curves.items():
             if len(recall):
-                axes.step(recall, precision, where='pre', label=label, linewidth=1.3)
+                # A name that begins with _ would not be listed.
+                shown_as = label.lstrip('_') or label
+                axes.step(recall, precision, where='pre', label=shown_as, linewidth=1.3)
         axes.set(xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1.02))
         if axes.lines:
             axes.legend(fontsize=7)

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 import re
 from typing import Any
+import warnings
 
 import cv2
 import numpy as np
@@ -129,7 +130,9 @@ def plot(title: str, draw: Any, *, size: tuple[float, float] = (5.0, 3.6)) -> Pl
         'font.size': 9,
         'text.parse_math': False,  # a class may have a $ in its name
     }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # Letters that matplotlib's font lacks are shown by the browser's.
+        warnings.filterwarnings('ignore', 'Glyph .* missing', UserWarning)
         figure = Figure(figsize=size, layout='tight')
         FigureCanvasSVG(figure)
         draw(figure.subplots())
