@@ -16,10 +16,13 @@ from pycocotools.cocoeval import COCOeval
 import pytest
 import yaml
 
+from vlm_ros import backends
+from vlm_ros.backends.fake import FakeBackend
 from vlm_ros.cli.main import main
 from vlm_ros.data.formats import write_coco, write_kitti, write_voc, write_yolo, WRITERS
 from vlm_ros.data.photographs import SAMPLES
 from vlm_ros.errors import InputError
+from vlm_ros.evaluation import running
 from vlm_ros.evaluation.calibration import Aim, calibrate
 from vlm_ros.evaluation.detection import DetectedImage
 from vlm_ros.evaluation.matches import match
@@ -304,6 +307,45 @@ def test_a_backend_is_run_and_goes_on_where_it_stopped(capsys, tmp_path, truth):
         capsys, '--backend', 'fake', '--truth', truth, '--output', tmp_path / 'out'
     )
     assert (status, 'other settings' in err) == (2, True)
+
+
+class Impatient(FakeBackend):
+    """Is interrupted at one of its calls."""
+
+    def __init__(self, interrupted_at):
+        super().__init__(scene={'cat': [(0.25, 0.05, 1, 1)]})
+        self._interrupted_at = interrupted_at
+
+    def detect(self, *args, **kwargs):
+        if self.calls + 1 == self._interrupted_at:
+            raise KeyboardInterrupt
+        return super().detect(*args, **kwargs)
+
+
+def test_an_interrupted_run_loses_no_whole_part(capsys, tmp_path, truth, monkeypatch):
+    monkeypatch.setattr(running, 'PART_IMAGES', 2)
+    args = ['--backend', 'fake', '--truth', truth, '--output', tmp_path / 'out', '--json', '-q']
+    for model in (Impatient(4), Impatient(0)):
+        monkeypatch.setattr(backends, 'load', lambda *_, own=model, **__: own)
+        status, out, _ = evaluate(capsys, *args)
+        assert status == (130 if not out else 0)
+        there = sorted(path.name for path in (tmp_path / 'out' / 'parts').iterdir())
+        assert there == [f'{n:05d}.jsonl' for n in range(1 if status else 3)]
+    assert model.calls == 4  # of six images
+    assert json.loads(out)['classes']['cat']['right'] == 1
+
+
+def test_regions_that_do_not_count_hold_for_every_class(capsys, tmp_path, truth_records):
+    write_kitti(truth_records, LABELS, tmp_path / 'kitti', images=tmp_path / 'photographs')
+    path = tmp_path / 'kitti' / 'label_2' / 'photo-china.txt'
+    region = 'DontCare -1 -1 -10 0.00 0.00 100.00 100.00 -1 -1 -1 -1000 -1000 -1000 -10'
+    args = [written(tmp_path / 'run', predicted()), '--truth', tmp_path / 'kitti']
+    before = numbers(capsys, *args, '--threshold', '0')
+    path.write_text(region + '\n')
+    after = numbers(capsys, *args, '--threshold', '0')
+    false = [sum(row['false'] for row in found['classes'].values()) for found in (before, after)]
+    assert false == [6, 5]
+    assert list(after['classes']) == list(LABELS)
 
 
 def test_classes_nobody_looked_for_are_told_and_left_out(capsys, tmp_path, truth):
