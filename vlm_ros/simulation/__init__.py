@@ -1,0 +1,1 @@
+"""Truth from simulators: where their things are in the picture, and what to ask about them."""
