@@ -1,0 +1,193 @@
+"""`vlm-ros evaluate` on real photographs with boxes, in process."""
+
+import contextlib
+import io
+import json
+
+from evaluated_photographs import (
+    evaluate,
+    LABELS,
+    numbers,
+    predicted,
+    record,
+    results_of,
+    written,
+)
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+import pytest
+
+from vlm_ros.data.formats import write_kitti, write_voc, write_yolo
+from vlm_ros.records import ImageRecord, write_lines
+from vlm_ros.results import Status
+
+
+def test_numbers_are_those_of_pycocotools(capsys, tmp_path, truth):
+    records = predicted()
+    found = numbers(capsys, written(tmp_path / 'run', records), '--truth', truth)
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(truth))
+        evaluator = COCOeval(coco, coco.loadRes(results_of(records, truth)), 'bbox')
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    overall = found['overall']
+    assert overall['ap']['value'] == pytest.approx(evaluator.stats[0], abs=1e-6)
+    assert overall['ap50']['value'] == pytest.approx(evaluator.stats[1], abs=1e-6)
+    assert overall['ap75'] == pytest.approx(evaluator.stats[2], abs=1e-6)
+    assert list(overall['ar'].values()) == pytest.approx(evaluator.stats[6:9].tolist(), abs=1e-6)
+    assert 0.3 < overall['ap']['value'] < 1
+    assert overall['ap']['low'] <= overall['ap']['value'] <= overall['ap']['high']
+    assert found['coverage'] == {'answered': 6, 'abstained': 0, 'failed': 0, 'rate': 1.0}
+    strong = sum(box.score >= 0.5 for entry in records for box in entry.detections)
+    classes = found['classes'].values()
+    assert sum(row['right'] + row['false'] for row in classes) == strong
+    assert sum(row['things'] for row in classes) == 6
+
+
+def test_all_kinds_of_predictions_and_truth_agree(capsys, tmp_path, truth, truth_records):
+    records = predicted()
+    run = written(tmp_path / 'run', records)
+    expected = numbers(capsys, run, '--truth', truth)
+    results = tmp_path / 'results.json'
+    results.write_text(json.dumps(results_of(records, truth)))
+    by_results = numbers(capsys, results, '--truth', truth)
+    assert by_results['overall'] == expected['overall']
+    pictures = tmp_path / 'photographs'
+    write_voc(truth_records, LABELS, tmp_path / 'voc', images=pictures)
+    write_kitti(truth_records, LABELS, tmp_path / 'kitti', images=pictures)
+    write_yolo(truth_records, LABELS, tmp_path / 'yolo', images=pictures, split='val')
+    for path, layout in (('voc', 'voc'), ('kitti', 'kitti'), ('yolo/data.yaml', 'yolo')):
+        found = numbers(capsys, run, '--truth', tmp_path / path)
+        assert found['layout'] == layout
+        for label in LABELS:
+            ours, theirs = found['classes'][label], expected['classes'][label]
+            assert (ours['right'], ours['false']) == (theirs['right'], theirs['false'])
+        assert found['overall']['ap50']['value'] == pytest.approx(
+            expected['overall']['ap50']['value'], abs=1e-4
+        )
+
+
+def test_people_get_tables_and_notes(capsys, tmp_path, truth):
+    records = [*predicted()[:4], record(4, 'china', [], Status.FAILED, message='it broke')]
+    status, out, err = evaluate(capsys, written(tmp_path / 'run', records), '--truth', truth)
+    assert status == 0
+    for words in ('AP50', 'recall', 'medium', 'person', 'false alarms per image'):
+        assert words in out
+    assert '4 of 6 images answered, 2 failed or missing' in out
+    assert 'note: 2 images were not looked at; the first it broke' in err
+
+
+def test_names_of_known_sets_are_mapped_and_others_have_to_be(capsys, tmp_path, truth_records):
+    """BDD's `rider` is a cyclist of KITTI; a `spaceship` is of neither."""
+    boxes = {
+        'chelsea': [('Car', 110, 15, 450, 299)],
+        'astronaut': [('Pedestrian', 100, 20, 400, 512)],
+    }
+    truths = [
+        record(i, name, [(label, 1.0, *xyxy) for label, *xyxy in rows])
+        for i, (name, rows) in enumerate(boxes.items())
+    ]
+    write_kitti(truths, ('Car', 'Pedestrian'), tmp_path / 'kitti', images=tmp_path / 'photographs')
+    found = [
+        record(0, 'chelsea', [('car', 0.9, 110, 15, 450, 299)]),
+        record(
+            1,
+            'astronaut',
+            [('person', 0.9, 100, 20, 400, 512), ('traffic light', 0.8, 0, 0, 9, 9)],
+        ),
+    ]
+    run = written(tmp_path / 'run', found)
+    status, out, err = evaluate(capsys, run, '--truth', tmp_path / 'kitti', '--json')
+    assert status == 0
+    assert 'person = Pedestrian' in err
+    assert 'traffic light' in err
+    assert json.loads(out)['overall']['ap']['value'] == pytest.approx(1)
+    odd = written(
+        tmp_path / 'odd', [record(0, 'chelsea', [('spaceship', 0.9, 110, 15, 450, 299)])]
+    )
+    status, out, err = evaluate(capsys, odd, '--truth', tmp_path / 'kitti')
+    assert (status, out, err.count('\n')) == (2, '', 1)
+    assert "'spaceship'" in err and 'Car, Pedestrian' in err and '--map' in err
+    status, out, _ = evaluate(
+        capsys, odd, '--truth', tmp_path / 'kitti', '--map', 'spaceship=Car', '--json', '-q'
+    )
+    assert json.loads(out)['classes']['Car']['right'] == 1
+
+
+def test_regions_that_do_not_count_hold_for_every_class(capsys, tmp_path, truth_records):
+    write_kitti(truth_records, LABELS, tmp_path / 'kitti', images=tmp_path / 'photographs')
+    path = tmp_path / 'kitti' / 'label_2' / 'photo-china.txt'
+    region = 'DontCare -1 -1 -10 0.00 0.00 100.00 100.00 -1 -1 -1 -1000 -1000 -1000 -10'
+    args = [written(tmp_path / 'run', predicted()), '--truth', tmp_path / 'kitti']
+    before = numbers(capsys, *args, '--threshold', '0')
+    path.write_text(region + '\n')
+    after = numbers(capsys, *args, '--threshold', '0')
+    false = [sum(row['false'] for row in found['classes'].values()) for found in (before, after)]
+    assert false == [6, 5]
+    assert list(after['classes']) == list(LABELS)
+
+
+def test_classes_nobody_looked_for_are_told_and_left_out(capsys, tmp_path, truth):
+    run = written(tmp_path / 'run', [r for r in predicted() if r])
+    manifest = {
+        'format': 1,
+        'version': '',
+        'plan': {},
+        'plan_id': 'x',
+        'vocabulary': list(LABELS[:4]),
+    }
+    (run / 'dataset.json').write_text(json.dumps(manifest))
+    write_lines(run / 'annotations.jsonl', predicted(drop=('spoon',))[:4])
+    _, out, err = evaluate(capsys, run, '--truth', truth, '--json')
+    found = json.loads(out)
+    assert found['not_looked_for'] == ['spoon']
+    assert list(found['classes']) == list(LABELS[:4])
+    assert '1 classes were not looked for and are left out: spoon' in err
+    everything = numbers(capsys, run, '--truth', truth, '--all-classes')
+    assert everything['classes']['spoon']['missed'] == 1
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (lambda args, tmp: args.remove('--truth') or args.pop(), 'required: --truth'),
+        (lambda args, tmp: args.append('--backend') or args.append('fake'), 'one of them'),
+        (lambda args, tmp: args.append('--iou') or args.append('0.52'), 'overlap 0.52 is none of'),
+        (lambda args, tmp: args.append('--threshold') or args.append('2'), 'from 0 to 1'),
+        (lambda args, tmp: args.append('--map') or args.append('cat'), 'PREDICTED=TRUE'),
+        (lambda args, tmp: args.append('--map') or args.append('cat=dog'), "no class 'dog'"),
+        (lambda args, tmp: args.append('--format') or args.append('coc'), 'no layout'),
+        (lambda args, tmp: args.__setitem__(0, str(tmp)), 'no annotations.jsonl'),
+        (lambda args, tmp: args.__setitem__(2, str(tmp)), 'none of the layouts'),
+        (lambda args, tmp: args.__setitem__(2, str(tmp / 'x')), 'there is no file or folder'),
+    ],
+)
+def test_bad_input_is_one_line(capsys, tmp_path, truth, change, words):
+    args = [str(written(tmp_path / 'run', predicted())), '--truth', str(truth)]
+    change(args, tmp_path)
+    try:
+        status, out, err = evaluate(capsys, *args)
+    except SystemExit as exit_:
+        status, (out, err) = exit_.code, capsys.readouterr()
+    assert (status, out, err.count('\n')) == (2, '', 1)
+    assert words in err
+
+
+def test_other_images_and_damaged_files_are_told(capsys, tmp_path, truth):
+    other = record(0, 'china', []).model_copy(
+        update={'key': 'x', 'source': 'y.png', 'image': ImageRecord(width=1, height=1)}
+    )
+    status, _, err = evaluate(capsys, written(tmp_path / 'other', [other]), '--truth', truth)
+    assert status == 2 and 'of other images than the truth' in err
+    run = written(tmp_path / 'run', predicted())
+    whole = (run / 'annotations.jsonl').read_bytes()
+    (run / 'annotations.jsonl').write_bytes(whole[: len(whole) // 2])
+    status, _, err = evaluate(capsys, run, '--truth', truth)
+    assert status == 2 and 'line 3' in err
+    results = tmp_path / 'results.json'
+    results.write_text(
+        json.dumps([{'image_id': 1, 'category_id': 99, 'bbox': [0, 0, 1, 1], 'score': 1}])
+    )
+    status, _, err = evaluate(capsys, results, '--truth', truth)
+    assert status == 2 and 'category 99' in err

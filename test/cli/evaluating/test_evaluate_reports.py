@@ -1,0 +1,70 @@
+"""Reports, and runs compared."""
+
+import json
+import re
+
+from evaluated_photographs import evaluate, numbers, predicted, record, written
+import pytest
+
+from vlm_ros.data.formats import write_coco
+from vlm_ros.results import Status
+
+
+def test_report_is_one_file_with_pictures_and_the_same_again(capsys, tmp_path, truth):
+    run = written(tmp_path / 'run', predicted(drop=('spoon',)))
+    contents = []
+    for name in ('one', 'two'):
+        target = tmp_path / name
+        args = [run, '--truth', truth, '--report', target, '--threshold', '0.3']
+        assert evaluate(capsys, *args)[0] == 0
+        assert [path.name for path in target.iterdir()] == ['index.html']
+        contents.append((target / 'index.html').read_text())
+    page = contents[0]
+    assert contents[1] == page
+    assert page.count('<svg') == 3
+    assert page.count('data:image/jpeg;base64,') >= 3
+    assert 'Largest misses' in page and 'spoon: photo-coffee.png' in page
+    assert not re.search(r'(src|href)="https?:', page)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_odd_names_are_shown_as_they_are(capsys, tmp_path):
+    odd = ('<script>alert(1)</script> & $x_1$', '猫', '_hidden', '[/red]')
+    boxes = [(label, 0.9, 10 * n, 0, 10 * n + 9, 9) for n, label in enumerate(odd, 1)]
+    records = [record(0, 'chelsea', boxes)]
+    write_coco(records, odd, tmp_path / 'truth')
+    truth = tmp_path / 'truth' / 'annotations' / 'instances_train.json'
+    run = written(tmp_path / 'run', records)
+    status, out, _ = evaluate(capsys, run, '--truth', truth, '--report', tmp_path / 'report')
+    assert status == 0
+    assert '[/red]' in out
+    page = (tmp_path / 'report' / 'index.html').read_text()
+    assert '<script' not in page
+    assert page.count('&lt;script&gt;') >= 3
+    assert '猫' in page and '>hidden<' in page and '$x_1$' in page
+
+
+def test_nothing_looked_at_is_no_number(capsys, tmp_path, truth):
+    records = [record(0, 'chelsea', [], Status.FAILED, message='no memory')]
+    run = written(tmp_path / 'run', records)
+    args = [run, '--truth', truth, '--report', tmp_path / 'report']
+    status, out, err = evaluate(capsys, *args, '--json')
+    assert status == 1
+    assert json.loads(out)['overall']['ap']['value'] is None
+    assert '6 images were not looked at; the first no memory' in err
+    assert '0 of 6 images answered' in (tmp_path / 'report' / 'index.html').read_text()
+
+
+def test_another_run_is_compared_on_the_same_images(capsys, tmp_path, truth):
+    good = written(tmp_path / 'good', predicted())
+    bad = written(tmp_path / 'bad', predicted(drop=('person', 'rocket', 'cat'), noise=0.2))
+    found = numbers(capsys, good, '--truth', truth, '--against', bad)['comparison']
+    own = numbers(capsys, good, '--truth', truth)['overall']['ap50']['value']
+    other = numbers(capsys, bad, '--truth', truth)['overall']['ap50']['value']
+    assert found['ap50']['value'] == pytest.approx(own - other, abs=1e-6)
+    assert own > other
+    assert 0 < found['ap50']['p_value'] < 1
+    assert found['missed']['better'] > found['missed']['worse']
+    same = numbers(capsys, good, '--truth', truth, '--against', good)['comparison']
+    assert (same['ap50']['value'], same['ap50']['p_value']) == (0, 1)
