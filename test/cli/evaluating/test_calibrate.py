@@ -13,6 +13,7 @@ from vlm_ros.evaluation.calibration import Aim, calibrate
 from vlm_ros.evaluation.detection import DetectedImage
 from vlm_ros.evaluation.matches import match
 from vlm_ros.evaluation.operating import operate
+from vlm_ros.nodes.thresholds import Thresholds
 
 
 def test_calibrate_writes_what_the_detector_reads(capsys, tmp_path, truth):
@@ -29,6 +30,7 @@ def test_calibrate_writes_what_the_detector_reads(capsys, tmp_path, truth):
     (pair,) = value['/**/detector']['ros__parameters']['score_thresholds']
     name, _, score = pair.partition('=')
     rockets = [b.score for r in predicted() for b in r.detections if b.label == 'rocket']
+    assert Thresholds.parse([pair]).of_name == {'rocket': float(score)}
     assert name == 'rocket' and float(score) in [round(score, 4) for score in rockets]
     assert '2 examples; too few images for an interval' in target.read_text()
     text = target.read_text()
