@@ -1,6 +1,8 @@
 """`annotation`: real photographs, a bag and a video become datasets, whole and the same again."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -18,7 +20,7 @@ from vlm_ros.annotation.run import annotate
 from vlm_ros.annotation.work import Alone
 from vlm_ros.backends.embedded.backend import EmbeddedBackend
 from vlm_ros.backends.fake import FakeBackend
-from vlm_ros.errors import InputError
+from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import FrameRecord, read_lines
 from vlm_ros.results import Classification, Masks, Status
 
@@ -166,6 +168,26 @@ def test_another_plan_in_the_same_folder_is_refused(bag, tmp_path):
     (tmp_path / 'other' / 'letter.txt').write_text('dear')
     with pytest.raises(InputError, match='is not empty'):
         go(plan, tmp_path / 'other')
+
+
+def test_a_full_disk_loses_nothing_that_was_written(bag, tmp_path, monkeypatch):
+    plan = AnnotationPlan(sources=(bag,), vocabulary=('car',), images='png', chunk_frames=4)
+    synced = []
+
+    def fsync(descriptor):
+        synced.append(descriptor)
+        if len(synced) == 10:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, 'fsync', fsync)
+        with pytest.raises(StorageError, match='No space left on device; make room'):
+            go(plan, tmp_path / 'full')
+    assert (tmp_path / 'full' / 'parts' / '00000.jsonl').exists()
+    assert not list((tmp_path / 'full').rglob('.*.part'))
+    go(plan, tmp_path / 'full')
+    go(plan, tmp_path / 'whole')
+    assert everything(tmp_path / 'full') == everything(tmp_path / 'whole')
 
 
 def test_two_runs_in_one_folder_do_not_meet(bag, tmp_path):

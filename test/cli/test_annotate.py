@@ -87,7 +87,7 @@ def test_the_page_says_what_is_there():
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     options = {option for action in parser._actions for option in action.option_strings}
-    assert set(re.findall(r'--[a-z][a-z-]+', page)) - {'--head'} == {
+    assert set(re.findall(r'--[a-z][a-z-]+', page)) - {'--head', '--frames'} == {
         option for option in options if option.startswith('--')
     } - {'--help', '--quiet', '--score-threshold'}
     (plan,) = re.findall(r'```yaml\n(.*?)```', page, re.DOTALL)

@@ -18,7 +18,7 @@ from vlm_ros.annotation.chunks import Chunk
 from vlm_ros.annotation.parts import part_path
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.work import annotate_chunk, Step
-from vlm_ros.annotation.workers import cores, THREAD_VARIABLES
+from vlm_ros.annotation.workers import cores, sendable, THREAD_VARIABLES
 from vlm_ros.errors import InputError, MissingDependencyError, ModelError, StorageError
 from vlm_ros.records import ModelRecord
 
@@ -35,7 +35,7 @@ class RayWorkers:
         plan: What is wanted.
         address: `auto` for the cluster that this machine belongs to, `local` for one of its own,
             or an address that `ray.init` takes.
-        count: How many actors; 0 for one a GPU where the plan wants one, or else one a node.
+        count: How many actors; 0 for one a GPU where the plan may use one, or else one a node.
 
     Raises:
         MissingDependencyError: Ray is not installed.
@@ -45,14 +45,18 @@ class RayWorkers:
     def __init__(self, plan: AnnotationPlan, address: str, count: int = 0) -> None:
         self._plan = plan
         self._ray = _import()
+        # What becomes of a task when its process, its node or its memory is gone.
+        errors = self._ray.exceptions
+        self._lost = (errors.RayActorError, errors.OutOfMemoryError, errors.NodeDiedError)
         self._is_own = not self._ray.is_initialized()
         if self._is_own:
             _join(self._ray, address)
         total = self._ray.cluster_resources()
-        needs_gpu = _needs_gpu(plan)
-        if needs_gpu and not total.get('GPU'):
+        devices = [str(row.device) for row in (plan.backend, *plan.backends.values())]
+        if any(device.startswith('cuda') for device in devices) and not total.get('GPU'):
             self.close()
             raise InputError(f'no node of the Ray cluster {address} has a GPU; use --device cpu')
+        needs_gpu = bool(total.get('GPU')) and any(device != 'cpu' for device in devices)
         nodes = sum(node['Alive'] for node in self._ray.nodes())
         self._count = count or int(total['GPU'] if needs_gpu else nodes)
         # Of nodes of unequal size each actor gets as many threads as the smallest share.
@@ -73,7 +77,7 @@ class RayWorkers:
             try:
                 self._models = self._get(actor.models.remote())
                 break
-            except self._ray.exceptions.RayActorError as error:
+            except self._lost as error:
                 self._end(actor)
                 if attempt == ATTEMPTS - 1:
                     raise _too_many_lost() from error
@@ -103,7 +107,7 @@ class RayWorkers:
             actor, chunk = busy.pop(done)
             try:
                 said = self._get(done)
-            except self._ray.exceptions.RayActorError as error:
+            except self._lost as error:
                 self._end(actor)
                 if chunk is None:
                     lost_early += 1
@@ -154,7 +158,8 @@ class RayWorkers:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             # Its own message is the traceback of another machine.
-            raise (error.cause if isinstance(error.cause, Exception) else error) from None
+            cause = error.cause if isinstance(error.cause, Exception) else error
+            raise sendable(cause) from None
 
 
 class Annotating:
@@ -235,11 +240,4 @@ def _too_many_lost() -> ModelError:
     return ModelError(
         f'{ATTEMPTS} actors ended while they loaded their models; if memory is short, use fewer '
         'workers'
-    )
-
-
-def _needs_gpu(plan: AnnotationPlan) -> bool:
-    return any(
-        str(backend.device).startswith('cuda')
-        for backend in (plan.backend, *plan.backends.values())
     )

@@ -20,7 +20,7 @@ from vlm_ros.annotation.attempts import ATTEMPTS, Attempts
 from vlm_ros.annotation.chunks import Chunk
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.work import annotate_chunk, Step
-from vlm_ros.errors import ModelError
+from vlm_ros.errors import ModelError, VlmRosError
 from vlm_ros.records import ModelRecord
 
 THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS')
@@ -203,6 +203,13 @@ def _environment(threads: int) -> Iterator[None]:
             del os.environ[name]
 
 
+def sendable(error: Exception) -> Exception:
+    """Return what can be said of an error elsewhere, in one line."""
+    if isinstance(error, VlmRosError | OSError):
+        return error
+    return ModelError(f'a worker failed: {type(error).__name__}: {" ".join(str(error).split())}')
+
+
 # What follows runs in the processes.
 
 
@@ -217,7 +224,7 @@ def _serve(pipe: Any, plan: AnnotationPlan, threads: int) -> None:
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001 - said by the process that has a terminal
-            pipe.send(_sendable(error))
+            pipe.send(sendable(error))
 
 
 def _work(pipe: Any, plan: AnnotationPlan, threads: int) -> None:
@@ -232,11 +239,3 @@ def _work(pipe: Any, plan: AnnotationPlan, threads: int) -> None:
             for step in annotate_chunk(plan, chunk, folder, annotator, reader):
                 pipe.send(step)
             pipe.send(None)
-
-
-def _sendable(error: Exception) -> Exception:
-    from vlm_ros.errors import VlmRosError
-
-    if isinstance(error, VlmRosError | OSError):
-        return error
-    return ModelError(f'a worker failed: {type(error).__name__}: {" ".join(str(error).split())}')

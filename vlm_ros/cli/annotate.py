@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterator
 import contextlib
 from pathlib import Path
-import time
 from typing import TYPE_CHECKING
 
 from vlm_ros.cli.exits import complain, Exit
@@ -147,10 +146,10 @@ def main(args: argparse.Namespace) -> int:
         check_source(source)
     check_formats(plan, args.format)
     folder = Path(args.output).expanduser()
-    started_s = time.monotonic()
     with AnnotationProgress(quiet=args.quiet) as progress, _crew(args, plan) as crew:
         try:
             manifest = annotate(plan, folder, crew=crew, progress=progress, anew=args.anew)
+            taken_s = progress.taken_s
             progress.close()
             written = export(plan, folder, args.format)
         except KeyboardInterrupt:
@@ -166,7 +165,7 @@ def main(args: argparse.Namespace) -> int:
         if files.left_out and not args.quiet:
             complain(f'{name}: {len(files.left_out)} left out, such as '
                      f'{files.left_out[0].name}: {files.left_out[0].reason}', kind='')  # fmt: skip
-    return _end(args, folder, manifest, progress.last, time.monotonic() - started_s)
+    return _end(args, folder, manifest, progress.last, taken_s)
 
 
 @contextlib.contextmanager

@@ -116,6 +116,11 @@ class AnnotationProgress:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def taken_s(self) -> float:
+        """Seconds since the first image was begun; models were loaded before."""
+        return time.monotonic() - self._started_s
+
     def close(self) -> None:
         """Take the bar away."""
         self._end_status()
@@ -142,12 +147,11 @@ class AnnotationProgress:
         notes += f'{now.skipped} skipped' if now.skipped else ''
         if self._bar is None:
             self._show(now)
-        taken_s = time.monotonic() - self._started_s
         self._bar.update(
             self._task,
             completed=now.images_done,
             total=now.images or None,
-            rate=f'{(now.images_done - now.images_before) / taken_s:.1f}/s',
+            rate=f'{(now.images_done - now.images_before) / self.taken_s:.1f}/s',
             notes=notes,
         )
 
