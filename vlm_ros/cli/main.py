@@ -21,6 +21,7 @@ VERBS = (
     'annotate',
     'evaluate',
     'calibrate',
+    'questions',
     'backends',
     'fetch',
     'models',
