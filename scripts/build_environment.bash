@@ -55,6 +55,7 @@ point_to_headers() {
 install_runtime() {
   local requirements=$clone/scripts/requirements
   pip_install -r "$requirements/runtime.txt"
+  pip_install --no-deps -r "$requirements/alone.txt"
   pip_install "${own[@]}" -r "$requirements/dev.txt"
   if [[ $kind == wheels ]] || ! "$venv_python" -c 'import cv2, cv_bridge'; then
     pip_install -r "$requirements/images.txt"

@@ -85,7 +85,7 @@ interfaces_inputs() {
 # Prints what the environment is made from; any difference in it makes another environment.
 environment_inputs() {
   interfaces_inputs
-  requirements constraints build runtime images dev
+  requirements constraints build runtime alone images dev
   sha256sum <"$clone/scripts/build_environment.bash"
 }
 
