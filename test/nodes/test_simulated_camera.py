@@ -10,6 +10,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
+import yaml
 
 from vlm_ros import backends
 from vlm_ros.boxes import iou
@@ -17,7 +18,8 @@ from vlm_ros.images import raw
 from vlm_ros.nodes.conversions import detections_to_msg, msg_to_detections, ns_to_stamp
 from vlm_ros.nodes.detector import DetectorNode
 from vlm_ros.results import Detections
-from vlm_ros.simulation.carla import ENCODING
+from vlm_ros.simulation.carla import CameraTopics, ENCODING
+from vlm_ros.vocabularies import named
 
 sys.path.append(str(Path(__file__).parents[1] / 'simulation'))
 
@@ -106,3 +108,23 @@ def test_models_look_at_the_simulated_camera(graph, shots, backend, names):
         truth = [box.xyxy for box in shots[-1].boxes() if box.label == 'cat']
         cats = found[-1].xyxy[[label == 'cat' for label in found[-1].labels]]
         assert iou(np.array(truth, np.float32), cats).max() > 0.5
+
+
+def test_the_parameters_for_carla_fit_its_bridge(graph, shots):
+    file = Path(__file__).parents[2] / 'config' / 'carla.yaml'
+    own = yaml.safe_load(file.read_text('utf-8'))
+    values = own['/**/detector']['ros__parameters']
+    assert set(values['vocabulary']) == set(named('carla').prompts())
+    names = f'[{", ".join(values["vocabulary"])}]'
+    graph.start(
+        DetectorNode,
+        detector={'backend': 'fake', 'cameras': values['cameras'], 'vocabulary': names},
+    )
+    # In the namespace /carla/ROLE this is the bridge's topic.
+    topics = CameraTopics('ego_vehicle', values['cameras'])
+    assert topics.image == f'/carla/ego_vehicle/{values["cameras"]}/image'
+    detections = graph.collect(Detection2DArray, f'{values["cameras"]}/detections')
+    found = graph.show(detections, as_raw(shots[0]), f'{values["cameras"]}/image')
+    assert {row.results[0].hypothesis.class_id for row in found.detections} >= {'car', 'person'}
+    cameras = {block['ros__parameters']['cameras'] for block in own.values()}
+    assert cameras == {values['cameras']}
