@@ -248,6 +248,11 @@ def test_the_command_writes_what_evaluate_reads(dataset, film, tmp_path, capsys)
     yes = [ReplyRecord(key=str(row.question_id), text='yes') for row in rows]
     always = score(items, 'answer', yes, resamples=1).numbers
     assert always['accuracy'].value == 0.5 and always['yes ratio'].value == 1
+    asked = ['evaluate', '--truth', str(output), '--backend', 'fake', '--json', '--quiet']
+    assert main([*asked, '--images', str(tmp_path), '--resamples', '1']) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told['task'], told['layout']) == ('answer', 'pope')
+    assert told['coverage']['answered'] == len(rows)
     # Colours need track ids, which COCO's files of this package have.
     colours = tmp_path / 'colours.yaml'
     colours.write_text(json.dumps(film[2]).replace('"', '').replace(',', ',\n'))
