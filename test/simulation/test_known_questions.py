@@ -252,7 +252,7 @@ def test_the_command_writes_what_evaluate_reads(dataset, film, tmp_path, capsys)
     assert main([*asked, '--images', str(tmp_path), '--resamples', '1']) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told['task'], told['layout']) == ('answer', 'pope')
-    assert told['coverage']['answered'] == len(rows)
+    assert sum(told['coverage'][name] for name in ('answered', 'abstained')) == len(rows)
     # Colours need track ids, which COCO's files of this package have.
     colours = tmp_path / 'colours.yaml'
     colours.write_text(json.dumps(film[2]).replace('"', '').replace(',', ',\n'))
