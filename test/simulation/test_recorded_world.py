@@ -15,6 +15,7 @@ from vlm_ros.data.truths.predictions import of_records
 from vlm_ros.evaluation.naming import name
 from vlm_ros.evaluation.pairing import pair
 from vlm_ros.evaluation.summary import summarize
+from vlm_ros.evaluation.tracking import track, TrackedFrame
 from vlm_ros.records import FrameRecord, read_lines
 
 pytestmark = needs_drawing
@@ -79,6 +80,29 @@ def test_raw_and_compressed_pictures_give_the_same(drive, tmp_path):
     }
     assert by_topic[RAW] == by_topic[COMPRESSED]
     assert any(by_topic[RAW])
+
+
+def test_things_keep_their_numbers_as_in_the_simulator(shots, drive, tmp_path):
+    bag, stamps = drive
+    _, records = annotated(bag, tmp_path / 'out', 'oracle:detect', topics=(RAW,), track=True)
+    truth = truth_of(records, stamps, shots)
+    for label in ('cube', 'ball', 'cat'):
+        frames = []
+        for record, image in zip(records, truth.images, strict=True):
+            true = [box for box in image.boxes if box.label == label]
+            found = [row for row in record.detections if row.label == label and row.track_id]
+            frames.append(
+                TrackedFrame(
+                    [box.track_id for box in true],
+                    [box.xyxy for box in true],
+                    [row.track_id for row in found],
+                    [row.xyxy for row in found],
+                )
+            )
+        score = track([frames])
+        assert score.identity_switches == 0
+        assert score.false_positives == 0
+        assert score.idf1 > 0.8
 
 
 def test_the_embedded_model_finds_the_cat_until_the_weather_turns(shots, drive, tmp_path):
