@@ -2,6 +2,7 @@
 
 import gc
 from pathlib import Path
+import uuid
 
 import pytest
 
@@ -17,6 +18,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(folder in item.path.parents for folder in REAL_TIME):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(autouse=True)
+def own_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep off what this person keeps: pictures of things, and memories."""
+    folder = tmp_path_factory.getbasetemp() / f'data-{uuid.uuid4().hex[:8]}'
+    monkeypatch.setenv('VLM_ROS_DATA', str(folder))
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """What the doctor says of machines that lack something."""
 
+import fcntl
 from importlib.metadata import PackageNotFoundError
 import importlib.util
 import json
@@ -133,6 +134,26 @@ def test_the_transport_for_large_images(monkeypatch, profile, middleware, state)
         monkeypatch.setenv(name, profile)
     monkeypatch.setenv('RMW_IMPLEMENTATION', middleware)
     assert find(list(ros.examine_ros()), 'transport').state is state
+
+
+def test_shared_memory_of_killed_nodes(monkeypatch, tmp_path):
+    def segment(name, size):
+        with (tmp_path / name).open('wb') as stream:
+            stream.truncate(size)  # takes no room on the disk
+        return (tmp_path / f'{name}_el').open('wb')
+
+    segment('fastrtps_0123456789abcdef', 300 * 2**20).close()
+    segment('somebody_else', 2**30).close()
+    with segment('fastdds_fedcba9876543210', 2**30) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert ros.left_in(tmp_path) == (300 * 2**20, 1)
+    monkeypatch.setattr(ros, 'SHARED_MEMORY', tmp_path)
+    found = {finding.subject: finding for finding in ros.examine_ros()}
+    assert found['shared memory'].state is State.LIMITED
+    assert 'fastdds shm clean' in found['shared memory'].mend
+    (tmp_path / 'fastrtps_0123456789abcdef').unlink()
+    (tmp_path / 'fastdds_fedcba9876543210').unlink()
+    assert 'shared memory' not in {finding.subject for finding in ros.examine_ros()}
 
 
 def test_weights_that_are_missing_and_a_damaged_lock(monkeypatch, tmp_path):

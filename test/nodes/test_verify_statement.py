@@ -133,9 +133,10 @@ def test_each_frame_votes_once_and_the_deadline_is_kept(asked):
 
 def test_a_frame_that_grew_old_while_it_waited_has_no_vote(graph, asked):
     query = asked()
-    goes_on = threading.Event()
+    is_held, goes_on = threading.Event(), threading.Event()
+    graph.nodes[0].worker.submit(lambda: is_held.set() or goes_on.wait(20.0), Ticket())
+    assert is_held.wait(20.0)  # or the question, which has a deadline, has its turn before
     query.show(PERSON)
-    graph.nodes[0].worker.submit(lambda: goes_on.wait(20.0), Ticket())
     future = query.ask(frames=3, max_image_age_s=1.5, timeout_s=20.0)
     graph.spin_for(2.0)
     goes_on.set()

@@ -1,12 +1,17 @@
 """ROS 2, as far as it can be seen without importing it."""
 
 from collections.abc import Iterator
+import contextlib
+import fcntl
 from importlib.util import find_spec
 import os
+from pathlib import Path
 
 from vlm_ros.backends.doctor.finding import Finding, State
 
 GROUP = 'ros'
+SHARED_MEMORY = Path('/dev/shm')
+_MUCH_BYTES = 256 * 2**20
 PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 
@@ -32,6 +37,17 @@ def examine_ros() -> Iterator[Finding]:
         else:
             yield Finding(GROUP, package, State.GOOD, 'there')
     yield _transport()
+    left_bytes, count = left_in(SHARED_MEMORY)
+    if left_bytes >= _MUCH_BYTES:
+        yield Finding(
+            GROUP,
+            'shared memory',
+            State.LIMITED,
+            f'{left_bytes / 1e6:.0f} MB in {SHARED_MEMORY} are left by nodes that were killed '
+            f'({count} files)',
+            'fastdds shm clean; without that tool, while no node runs: '
+            f'rm {SHARED_MEMORY}/fastrtps_* {SHARED_MEMORY}/fastdds_*',
+        )
 
 
 def _transport() -> Finding:
@@ -51,3 +67,20 @@ def _transport() -> Finding:
         text = f'the profile {chosen} is not there'
         return Finding(GROUP, 'transport', State.BROKEN, text, f'set or unset {PROFILES[0]}')
     return Finding(GROUP, 'transport', State.GOOD, f'Fast DDS with the profile {chosen}')
+
+
+def left_in(folder: Path) -> tuple[int, int]:
+    """Return the bytes and the number of Fast DDS's segments that no process holds any more.
+
+    A process holds a lock on the file `..._el` beside each segment of its own, and cannot remove
+    either when it is killed.
+    """
+    total_bytes = count = 0
+    for lock in (*folder.glob('fastrtps_*_el'), *folder.glob('fastdds_*_el')):
+        segment = lock.with_name(lock.name.removesuffix('_el'))
+        with contextlib.suppress(OSError):  # held, gone meanwhile, or somebody else's
+            with lock.open('rb') as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                total_bytes += segment.stat().st_size
+                count += 1
+    return total_bytes, count
