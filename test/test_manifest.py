@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[1]
 BROUGHT_BY = {
     'PIL': 'pil',
     'cv2': 'opencv',
+    'faster_coco_eval': 'faster-coco-eval',
     'filelock': 'huggingface_hub',
+    'markupsafe': 'jinja2',
     'open_clip': 'open_clip_torch',
     'sqlite_vec': 'sqlite-vec',
     'tf2_ros': 'tf2_ros_py',

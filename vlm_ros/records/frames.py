@@ -4,7 +4,6 @@ import enum
 from typing import Annotated
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from vlm_ros.records.model import Pixels, Record, Score
 from vlm_ros.results import Status
@@ -68,7 +67,7 @@ class DetectionRecord(Record):
     review: ReviewRecord | None = None
 
     @model_validator(mode='after')
-    def _check_edges(self) -> Self:
+    def _check_edges(self) -> 'DetectionRecord':
         left, top, right, bottom = self.xyxy
         if right < left or bottom < top:
             raise ValueError(f'the box {list(self.xyxy)} ends before it begins')
