@@ -6,7 +6,6 @@ import os
 from typing import get_args, Literal
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from vlm_ros.errors import VocabularyError
 from vlm_ros.phrases import Vocabulary
@@ -46,7 +45,7 @@ class SamplingPlan(Record):
     scene_change: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode='after')
-    def _check(self) -> Self:
+    def _check(self) -> 'SamplingPlan':
         if self.stop_s is not None and self.stop_s <= (self.start_s or 0.0):
             raise ValueError(f'the time range ends, at {self.stop_s:g} s, before it begins')
         return self
@@ -90,7 +89,7 @@ class AnnotationPlan(Record):
     backends: dict[Job, BackendPlan] = Field(default_factory=dict)
 
     @model_validator(mode='after')
-    def _check(self) -> Self:
+    def _check(self) -> 'AnnotationPlan':
         if len(set(map(os.path.realpath, self.sources))) != len(self.sources):
             raise ValueError('a source is named twice; name it once')
         if self.label_set and self.vocabulary:
