@@ -200,3 +200,14 @@ def graph() -> Iterator[Graph]:
     graph = Graph()
     yield graph
     graph.stop()
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """A node in a context of its own, which nobody runs yet."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('robot', context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()

@@ -259,17 +259,6 @@ def test_a_first_question_to_a_new_server_arrives(graph):
         assert (call.outcome().status, most) == (Status.OK, 1)
 
 
-@pytest.fixture
-def node():
-    """A node in a context of its own, of the user's own."""
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('robot', context=context)
-    yield node
-    node.destroy_node()
-    context.try_shutdown()
-
-
 def run_with(executor_type, node):
     """Run a node on another thread; returns the executor, which the context's end ends."""
     executor = executor_type(context=node.context)

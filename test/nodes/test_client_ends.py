@@ -10,7 +10,6 @@ import weakref
 import numpy as np
 from py_trees.common import Status as LeafStatus
 import pytest
-import rclpy
 from rclpy.action import ActionServer, GoalResponse
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 
@@ -24,17 +23,6 @@ from vlm_ros_interfaces.action import AnswerQuestion
 from scripted_server import OK, ScriptedServer  # isort: skip
 
 IMAGE = np.full((48, 64, 3), 128, np.uint8)
-
-
-@pytest.fixture
-def node():
-    """A node in a context of its own, which nobody runs yet."""
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('robot', context=context)
-    yield node
-    node.destroy_node()
-    context.try_shutdown()
 
 
 def test_where_no_executor_runs_every_way_to_wait_ends(node):

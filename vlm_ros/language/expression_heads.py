@@ -40,14 +40,26 @@ def unmarked(text: str) -> str:
     return text.replace(_MARK, '')
 
 
-def read_head(text: str, owners: int = 0) -> Head | None:
-    """Read the name with what stands before it; None for one of more than `MAX_OWNERS`."""
-    words = text.split()
-    if 'least' in words:
-        return None  # the least large
-    start = 0
-    while start < len(words) and words[start] in DETERMINERS:
-        start += 1
+class _Before(NamedTuple):
+    """The words between the determiners and the name.
+
+    Attributes:
+        number: Of `second`.
+        order: Of `largest`, `leftmost`.
+        sides: The words for a place.
+        is_far: Whether the place is the outermost of its kind.
+        end: Where the name begins, in words.
+    """
+
+    number: int | None
+    order: Order | None
+    sides: list[str]
+    is_far: bool
+    end: int
+
+
+def _read_before(words: list[str], start: int) -> _Before:
+    """Read what says which one is meant; `start` words are determiners."""
     number: int | None = None
     order: Order | None = None
     sides: list[str] = []
@@ -66,14 +78,26 @@ def read_head(text: str, owners: int = 0) -> Head | None:
         elif word not in ('far', 'extreme', 'very'):
             break
         index += 1
-    described = ' '.join(words[index:])
+    return _Before(number, order, sides, 'far' in words[start:index], index)
+
+
+def read_head(text: str, owners: int = 0) -> Head | None:
+    """Read the name with what stands before it; None for one of more than `MAX_OWNERS`."""
+    words = text.split()
+    if 'least' in words:
+        return None  # the least large
+    start = 0
+    while start < len(words) and words[start] in DETERMINERS:
+        start += 1
+    before = _read_before(words, start)
+    number, order, sides = before.number, before.order, before.sides
+    described = ' '.join(words[before.end :])
     of = _OF.match(described) if number or order else None  # the largest of the cups
     described = of['rest'] if of else described
     pair = _PAIR.match(described)  # the red and white car
     paired = pair is not None and {pair['one'], pair['other']} <= lexicon.ATTRIBUTES
     described = pair['rest'] if pair and paired else described
-    before = [word for word in words[:start] if word != 'only']
-    found = first_thing(' '.join([*before, described]))
+    found = first_thing(' '.join([*(w for w in words[:start] if w != 'only'), described]))
     if found is None and number is None and order is None and not sides:
         return None
     thing, rest = found or (ANYTHING, described)
@@ -87,15 +111,7 @@ def read_head(text: str, owners: int = 0) -> Head | None:
     place = place_named(sides)
     if sides and place is None:
         return None
-    if place is not None and 'far' in words[start:index]:
-        order, place = SIDES.get(place.column or place.row, order), None
-    rank = None
-    if place is not None and place in (Place('centre'), Place('centre', 'middle')):
-        rank, place = Rank(Order.LEFT, 0), None
-    if number is not None or order is not None:
-        rank = Rank(order or Order.ANY, number or 1)
-        if rank.number == LAST and order is not None:
-            rank = Rank(OPPOSITE.get(order, order), 1 if order in OPPOSITE else LAST)
+    rank, place = _ranked(before, place)
     attributes = attributes_of(thing)
     superlatives = [word for word in attributes if word in SUPERLATIVES]
     if superlatives and rank is None:
@@ -107,6 +123,21 @@ def read_head(text: str, owners: int = 0) -> Head | None:
     if ' of ' in thing.described:
         clauses = (Clause(f'of {thing.described.split(" of ", 1)[1]}'),)
     return Head(Expression(thing, attributes, rank, place, (), clauses), rest)
+
+
+def _ranked(before: _Before, place: Place | None) -> tuple[Rank | None, Place | None]:
+    """Return the rank that is meant, and what is left of the place."""
+    number, order = before.number, before.order
+    rank: Rank | None = None
+    if place is not None and before.is_far:
+        order, place = SIDES.get(place.column or place.row, order), None
+    if place is not None and place in (Place('centre'), Place('centre', 'middle')):
+        rank, place = Rank(Order.LEFT, 0), None
+    if number is not None or order is not None:
+        rank = Rank(order or Order.ANY, number or 1)
+        if rank.number == LAST and order is not None:
+            rank = Rank(OPPOSITE.get(order, order), 1 if order in OPPOSITE else LAST)
+    return rank, place
 
 
 def first_thing(text: str) -> tuple[Thing, str] | None:
