@@ -239,26 +239,40 @@ def test_the_command_writes_what_evaluate_reads(dataset, film, tmp_path, capsys)
     output = tmp_path / 'q.jsonl'
     assert main(['questions', str(dataset), '-o', str(output), '--yes-no']) == 0
     assert '; ' in capsys.readouterr().err
-    assert layout_of(output) == 'pope'
-    items = read_language(output, 'pope', images=tmp_path)
-    assert items.picture(items.items[0].images[0]).is_file()
+    assert layout_of(output) == 'questions'
     rows = list(read_lines(output, KnownQuestion))
+    as_pope = read_language(output, 'pope', images=tmp_path)
+    assert len(as_pope.items) == len(rows)
+    items = read_language(output, 'questions', images=tmp_path)
+    assert items.picture(items.items[0].images[0]).is_file()
     perfect = [ReplyRecord(key=str(row.question_id), text=row.label) for row in rows]
     assert score(items, 'answer', perfect, resamples=1).numbers['accuracy'].value == 1
     yes = [ReplyRecord(key=str(row.question_id), text='yes') for row in rows]
     always = score(items, 'answer', yes, resamples=1).numbers
-    assert always['accuracy'].value == 0.5 and always['yes ratio'].value == 1
+    assert always['accuracy'].value == 0.5 and always['yes/no yes ratio'].value == 1
     asked = ['evaluate', '--truth', str(output), '--backend', 'fake', '--json', '--quiet']
     assert main([*asked, '--images', str(tmp_path), '--resamples', '1']) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told['task'], told['layout']) == ('answer', 'pope')
+    assert (told['task'], told['layout']) == ('answer', 'questions')
     assert sum(told['coverage'][name] for name in ('answered', 'abstained')) == len(rows)
     # Colours need track ids, which COCO's files of this package have.
     colours = tmp_path / 'colours.yaml'
     colours.write_text(json.dumps(film[2]).replace('"', '').replace(',', ',\n'))
     assert main(['questions', str(dataset), '-o', str(output), '--colours', str(colours)]) == 0
-    groups = Counter(row.group for row in read_lines(output, KnownQuestion))
+    rows = list(read_lines(output, KnownQuestion))
+    groups = Counter(row.group for row in rows)
     assert groups['colour'] and groups['count']
+    items = read_language(output, 'questions', images=tmp_path)
+    perfect = [ReplyRecord(key=str(row.question_id), text=row.label) for row in rows]
+    numbers = score(items, 'answer', perfect, resamples=1).numbers
+    for kind in ('yes/no', 'number', 'colour', 'statement'):
+        assert numbers[f'{kind} accuracy'].value == 1
+    status = main([*asked, '--images', str(tmp_path), '--resamples', '1'])
+    told = json.loads(capsys.readouterr().out)
+    answered = told['coverage']
+    assert status == 0
+    assert sum(answered[name] for name in ('answered', 'abstained', 'failed')) == len(rows)
+    assert told['groups']['count: number']['items'] and told['groups']['count: statement']['items']
 
 
 @pytest.mark.parametrize(

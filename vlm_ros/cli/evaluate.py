@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar='TRUTH',
         help='a COCO or LVIS file, a YOLO data.yaml, a VOC or KITTI folder, or the files of '
-        'RefCOCO, Flickr30k Entities, VQA v2, GQA, nuScenes-QA, POPE, NLVR2, COCO captions',
+        'RefCOCO, Flickr30k Entities, VQA v2, GQA, nuScenes-QA, POPE, NLVR2, COCO captions, or what '
+        'vlm-ros questions wrote',
     )
     parser.add_argument(
         '--format', default='', metavar='NAME', help='the layout of TRUTH (told by its content)'

@@ -6,8 +6,9 @@ from pathlib import Path
 from vlm_ros.cli.options import number, positive
 
 _EPILOG = """\
-Each line of FILE has the question, its answer, the boxes that it rests on, and what it is of. With
---yes-no it has the layout of POPE as well: vlm-ros evaluate --truth FILE --backend NAME asks them.
+Each line of FILE has the question, its answer, the boxes that it rests on, and what it is of.
+vlm-ros evaluate --truth FILE --backend NAME asks them. With --yes-no other tools can, too: it has the
+layout of POPE then.
 
 exit status:
   0    there are questions in FILE

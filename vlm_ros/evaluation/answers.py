@@ -152,7 +152,12 @@ def read_yes_no(text: str) -> bool | None:
     first = re.match(r'(yes|no)\b', sentence)
     if first:
         return first[1] == 'yes'
-    return False if _NEGATIVE.search(sentence) else None
+    return False if denies(sentence) else None
+
+
+def denies(text: str) -> bool:
+    """Say whether there is a negative in a text."""
+    return bool(_NEGATIVE.search(text.lower().replace('’', "'")))
 
 
 def _agreement(answer: str, given: Sequence[str]) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vlm_ros.data.truths.items import Captioned, Item, LanguageTruth
+from vlm_ros.data.truths.items import Captioned, Item, LanguageTruth, Statement
 from vlm_ros.data.truths.replies import REPLIES, ReplyRecord
 from vlm_ros.errors import (
     BackendError,
@@ -188,7 +188,11 @@ def _ask_of(model: Any, task: str) -> Ask:
         return lambda images, item: _refer(grounded, images[0], item)
     if task == 'verify':
         return lambda images, item: _verify(grounded, images, item)
-    return lambda images, item: _answer(grounded, images[0], item)
+    return lambda images, item: (
+        _verify(grounded, images, item)
+        if isinstance(item, Statement)
+        else _answer(grounded, images[0], item)
+    )
 
 
 def _ground(model: Any, image: Image, item: Item) -> ReplyRecord:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from vlm_ros.data.truths.items import Captioned, Expression, LanguageTruth, Question, Statement
 from vlm_ros.data.truths.replies import ReplyRecord
 from vlm_ros.errors import InputError
-from vlm_ros.evaluation import answers, captions, grounding, statements
+from vlm_ros.evaluation import answers, captions, grounding, known_answers, statements
 from vlm_ros.evaluation.coverage import Coverage, Score, Values
 from vlm_ros.evaluation.intervals import bootstrap, Interval, RESAMPLES
 from vlm_ros.evaluation.retrieval import retrieve
@@ -55,6 +55,8 @@ def score(
         'verify': Statement,
         'caption': Captioned,
     }
+    if truth.layout == 'questions' and task == 'answer':
+        return _known(truth.items, replies, resamples)
     if task not in kinds or not isinstance(truth.items[0], kinds[task]):
         raise InputError(f'{truth.layout} is no truth of the task {task}; leave --task out')
     items = truth.items
@@ -148,6 +150,26 @@ def _answer(
     return LanguageScore(numbers, found.coverage, found.values, groups)
 
 
+def _known(
+    items: Sequence[Question | Statement], replies: Sequence[ReplyRecord], resamples: int
+) -> LanguageScore:
+    found = known_answers.judge(replies, items)
+    numbers = _means('accuracy', found, resamples)
+    kinds = np.array([item.group.rpartition(': ')[2] for item in items])
+    for kind in dict.fromkeys(kinds.tolist()):
+        values = found.values[kinds == kind]
+        numbers[f'{kind} accuracy'] = bootstrap(values, resamples=resamples)
+        if kind == 'yes/no':
+            rows = np.flatnonzero(kinds == kind).tolist()
+            closed = answers.yes_no(
+                [answers.Reply(replies[row].text, replies[row].status) for row in rows],
+                [items[row].answers[0] == 'yes' for row in rows],
+            )
+            numbers |= {f'{kind} {name}': value for name, value in _closed(closed).items()}
+    groups = _groups([item.group for item in items], found.values, resamples)
+    return LanguageScore(numbers, found.coverage, found.values, groups)
+
+
 def _closed(found: answers.YesNoScore) -> dict[str, Interval]:
     names = ('precision', 'recall', 'f1', 'yes_ratio', 'true_yes_ratio')
     items = found.coverage.answered
@@ -157,9 +179,9 @@ def _closed(found: answers.YesNoScore) -> dict[str, Interval]:
 def _verify(
     items: Sequence[Statement], replies: Sequence[ReplyRecord], resamples: int
 ) -> LanguageScore:
-    words = {'true': Truth.TRUE, 'yes': Truth.TRUE, 'false': Truth.FALSE, 'no': Truth.FALSE}
+    words = {True: Truth.TRUE, False: Truth.FALSE, None: Truth.UNKNOWN}
     found = statements.verify(
-        [words.get(reply.text.strip().lower(), Truth.UNKNOWN) for reply in replies],
+        [words[known_answers.read_truth(reply.text)] for reply in replies],
         [item.holds for item in items],
         [item.sentence for item in items],
         statuses=[reply.status for reply in replies],

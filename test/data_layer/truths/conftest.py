@@ -329,3 +329,28 @@ def pope(tmp_path):
         )
     )
     return path
+
+
+@pytest.fixture
+def questions(tmp_path):
+    """As `vlm-ros questions` writes them."""
+    file, common = 'world-3.png', {'names': ['red car'], 'evidence': [[10.0, 20.0, 60.0, 50.0]]}
+    rows = [
+        {'text': 'Is there a car in the image?', 'label': 'yes', 'group': 'random'},
+        {'text': 'There is a dog in the image.', 'label': 'no', 'group': 'random'},
+        {'text': 'How many cars are there in the image?', 'label': '2', 'group': 'count'},
+        {'text': 'What colour is the bus?', 'label': 'grey', 'group': 'colour'},
+        {'text': 'The bus is red.', 'label': 'no', 'group': 'colour'},
+    ]
+    path = tmp_path / 'questions.jsonl'
+    path.write_text(
+        ''.join(
+            json.dumps(
+                {'question_id': number, 'image': file, **row, **common}
+                | ({'form': 'statement'} if row['text'].endswith('.') else {})
+            )
+            + '\n'
+            for number, row in enumerate(rows, 1)
+        )
+    )
+    return path

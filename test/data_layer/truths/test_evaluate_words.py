@@ -120,6 +120,46 @@ def test_yes_and_no_with_their_bias(capsys, tmp_path, pope):
     assert found['overall'] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ('said', 'right'),
+    [
+        (['Yes.', 'false', '2', 'grey', 'no'], [1, 1, 1, 1, 1]),
+        (['yes', 'False.', 'There are two cars.', 'It is gray.', 'No, grey'], [1, 1, 1, 1, 1]),
+        (['no', 'true', 'two or three', 'grey or red', 'yes'], [0, 0, 0, 0, 0]),
+        (['it is', 'perhaps', 'not 2', 'not grey', ''], [None, None, 0, 0, None]),
+    ],
+)
+def test_questions_and_statements_from_labelled_boxes(capsys, tmp_path, questions, said, right):
+    rows = [{'key': str(number), 'text': text} for number, text in enumerate(said, 1)]
+    own = replies(tmp_path / 'own.jsonl', rows)
+    found = numbers(capsys, own, '--truth', questions)
+    known = [value for value in right if value is not None]
+    assert found['coverage']['answered'] == len(known)
+    assert found['overall']['accuracy'] == pytest.approx(sum(known) / len(known))
+    assert found['overall']['accuracy of all'] == pytest.approx(sum(known) / 5)
+    names = ('random: yes/no', 'random: statement', 'count: number', 'colour: colour')
+    names += ('colour: statement',)
+    assert found['groups'] == dict(zip(names, right, strict=True))
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (('"question_id": 2', '"question_id": 1'), 'question 1 twice'),
+        (('"no", "group": "random"', '"3", "group": "random"'), "line 2 of .*not '3'"),
+        (('"form": "statement"', '"form": "song"'), "line 2: form: .*'statement'"),
+    ],
+)
+def test_damaged_questions_are_one_line(capsys, tmp_path, questions, change, words):
+    text = questions.read_text()
+    assert change[0] in text
+    questions.write_text(text.replace(*change))
+    own = replies(tmp_path / 'own.jsonl', [{'key': '1', 'text': 'yes'}])
+    status, out, err = run(capsys, own, '--truth', questions)
+    assert (status, out, err.count('\n')) == (2, '', 1)
+    assert re.search(words, err)
+
+
 def test_statements(capsys, tmp_path, nlvr2):
     own = tmp_path / 'predictions.csv'
     own.write_text('dev-850-0-0,True\ndev-850-1-0,True\ndev-850-0-1,False\n')

@@ -21,6 +21,7 @@ LANGUAGE = (
     'gqa',
     'nuscenes_qa',
     'pope',
+    'questions',
     'nlvr2',
     'coco_captions',
 )

@@ -41,7 +41,7 @@ class Question(Item):
 
 @dataclass(frozen=True)
 class Statement(Item):
-    """A statement about two images.
+    """A statement about one image or two.
 
     Attributes:
         holds: Whether it is true.
@@ -64,7 +64,7 @@ class LanguageTruth:
     """A dataset.
 
     Attributes:
-        items: All of one kind, in the order of the files.
+        items: All of one kind, but for the layout `questions`; in the order of the files.
         layout: Of the files.
         pictures: The folder of the pictures; None where it was not found.
         left_out: How many items cannot be scored, and why; empty for none.

@@ -5,6 +5,7 @@ from pathlib import Path
 from vlm_ros.data.truths.captions import read_captions
 from vlm_ros.data.truths.flickr30k import read_flickr30k
 from vlm_ros.data.truths.items import LanguageTruth
+from vlm_ros.data.truths.known_questions import read_known_questions
 from vlm_ros.data.truths.nlvr2 import read_nlvr2
 from vlm_ros.data.truths.questions import read_gqa, read_nuscenes_qa, read_pope, read_vqa_v2
 from vlm_ros.data.truths.refcoco import read_refcoco
@@ -16,6 +17,7 @@ _WHOLE = {
     'gqa': read_gqa,
     'nuscenes_qa': read_nuscenes_qa,
     'pope': read_pope,
+    'questions': read_known_questions,
     'nlvr2': read_nlvr2,
     'coco_captions': read_captions,
 }

@@ -20,6 +20,7 @@ TASKS = {
     'gqa': 'answer',
     'nuscenes_qa': 'answer',
     'pope': 'answer',
+    'questions': 'answer',
     'nlvr2': 'verify',
     'coco_captions': 'caption',
 }
@@ -111,4 +112,6 @@ def _of_lines(path: Path) -> str:
         return ''
     if {'sentence', 'identifier'} <= set(value):
         return 'nlvr2'
-    return 'pope' if {'question_id', 'image', 'text', 'label'} <= set(value) else ''
+    if not {'question_id', 'image', 'text', 'label'} <= set(value):
+        return ''
+    return 'questions' if 'group' in value else 'pope'
