@@ -1,14 +1,11 @@
 """The plan that the options of `vlm-ros annotate` make, over the one in a file."""
 
 import argparse
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from vlm_ros import backends
 from vlm_ros.annotation.plan import AnnotationPlan, JOBS
+from vlm_ros.annotation.plan_files import make_plan, part_of, read_plan, take
 from vlm_ros.annotation.tags import tags_of
 from vlm_ros.errors import InputError
 from vlm_ros.phrases import Vocabulary
@@ -20,8 +17,8 @@ def plan_of(args: argparse.Namespace) -> AnnotationPlan:
     Raises:
         InputError: The file, an option or what they make together cannot be used.
     """
-    plan = _read(args.plan) if args.plan else {}
-    _take(plan, _wanted(args))
+    plan = read_plan(args.plan) if args.plan else {}
+    take(plan, _wanted(args))
     if args.vocabulary is not None:
         plan.pop('label_set', None)
     if args.labels is not None:
@@ -33,12 +30,9 @@ def plan_of(args: argparse.Namespace) -> AnnotationPlan:
         'start_s': args.start,
         'stop_s': args.stop,
     }
-    _take(_part(plan, 'sampling'), sampling)
+    take(part_of(plan, 'sampling'), sampling)
     _add_backends(args, plan)
-    try:
-        made = AnnotationPlan.model_validate(plan)
-    except ValidationError as error:
-        raise InputError(_one_line(error, args.plan)) from error
+    made = make_plan(plan, args.plan)
     if not made.jobs():
         raise InputError(
             'there is nothing to annotate; give --vocabulary, --labels, --caption, --question '
@@ -66,12 +60,12 @@ def _wanted(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _add_backends(args: argparse.Namespace, plan: dict[str, Any]) -> None:
-    default = _part(plan, 'backend')
+    default = part_of(plan, 'backend')
     if args.backend is not None and args.backend != default.get('name'):
         # What was set for another one.
         plan['backend'] = default = {'name': args.backend}
-    _take(default, {'model': args.model, 'device': args.device})
-    others = _part(plan, 'backends')
+    take(default, {'model': args.model, 'device': args.device})
+    others = part_of(plan, 'backends')
     for use in args.use or ():
         job, equals, backend = use.partition('=')
         if not equals or job not in JOBS:
@@ -86,43 +80,5 @@ def _add_backends(args: argparse.Namespace, plan: dict[str, Any]) -> None:
         job, dot, rest = name.partition('.')
         if dot and job not in others:
             raise InputError(f'--option {name}: nothing is named for {job}; give --use {job}=...')
-        options = _part(others[job] if dot else default, 'options')
+        options = part_of(others[job] if dot else default, 'options')
         options[rest if dot else name] = value
-
-
-def _take(plan: dict[str, Any], values: dict[str, Any]) -> None:
-    plan.update({name: value for name, value in values.items() if value is not None})
-
-
-def _part(plan: dict[str, Any], name: str) -> dict[str, Any]:
-    part = plan.setdefault(name, {})
-    if not isinstance(part, dict):
-        raise InputError(f"the plan's {name} should have names and values, got {part!r}")
-    return part
-
-
-def _read(file: str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(Path(file).read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError(f'the plan {file} cannot be read: {error.strerror}') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = ' '.join(str(error).split())
-        raise InputError(f'the plan {file} is not YAML: {reason}') from error
-    if not isinstance(content, dict):
-        raise InputError(f'the plan {file} should have lines such as caption: true')
-    return content
-
-
-def _one_line(error: ValidationError, file: str | None) -> str:
-    first = error.errors(include_url=False)[0]
-    where = '.'.join(str(part) for part in first['loc'])
-    said = first['msg'].removeprefix('Value error, ')
-    known: Iterable[str] = AnnotationPlan.model_fields
-    if first['type'] == 'extra_forbidden' and len(first['loc']) == 1:
-        return f'the plan {file} has {where!r}, which is none of {", ".join(known)}'
-    if first['type'] == 'missing' and where == 'sources':
-        return 'there is no source; give a bag, a video or a folder of photographs'
-    return f'{f"the plan {file}: " if file else ""}{where + ": " if where else ""}{said}'
