@@ -25,12 +25,12 @@ import skimage.data
 from benchmarks.reporting import Figure, parse, print_figures
 from vlm_ros.annotation.chunks import chunks_of
 from vlm_ros.annotation.loading import load_annotator
-from vlm_ros.annotation.merging import ANNOTATIONS
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.rays import RayWorkers
 from vlm_ros.annotation.run import annotate
 from vlm_ros.annotation.work import Alone, Crew
 from vlm_ros.annotation.workers import Workers
+from vlm_ros.records.manifest import ANNOTATIONS
 
 NAMES = ('person', 'car', 'bicycle', 'truck', 'bus', 'cat', 'dog', 'cup', 'motorcycle', 'rocket')
 WARM_CHUNKS = 4

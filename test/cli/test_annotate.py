@@ -25,8 +25,10 @@ from vlm_ros.annotation.tally import Progress
 from vlm_ros.cli import progress
 from vlm_ros.cli.annotate import add_arguments, FORMATS, LABEL_SETS
 from vlm_ros.cli.main import main
-from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo, WRITERS
-from vlm_ros.records import FrameRecord, read_lines
+from vlm_ros.data.bags import Bag
+from vlm_ros.data.formats import datasets, read_coco, read_kitti, read_voc, read_yolo
+from vlm_ros.records import FrameRecord, read_lines, Verdict
+from vlm_ros.records.reviews import append_reviews, ReviewLine
 from vlm_ros.vocabularies import names
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -78,7 +80,7 @@ def everything(folder):
 
 
 def test_the_choices_are_those_there_are():
-    assert set(FORMATS) <= set(WRITERS)
+    assert set(FORMATS) == set(datasets.FORMATS)
     assert set(LABEL_SETS) == set(names())
 
 
@@ -126,6 +128,56 @@ def test_a_bag_becomes_a_dataset_in_every_format(capsys, tmp_path):
     assert first == 'vlm-ros: going on: 1 of 1 chunks, about 6 images, are done already'
     assert last == f'vlm-ros: 6 images in {out}, 6 of them from before'
     assert everything(out) == before
+
+
+def test_what_people_said_is_in_the_next_run_and_its_exports(capsys, tmp_path):
+    out = tmp_path / 'out'
+    args = [drive(tmp_path / 'drive', count=3), '--topic', '/rear', '-o', out, *FAKE]
+    args += ['--vocabulary', 'cat, dog', '--track', '--images', 'png']
+    assert run(capsys, *args) == (0, '')
+    first, second, third = records(out)
+    cat, dog = first.detections
+    rejected = ReviewLine(
+        key=first.key, box=0, found=cat.label, xyxy=cat.xyxy, verdict=Verdict.REJECTED
+    )
+    renamed = ReviewLine(
+        key=first.key, box=1, found=dog.label, verdict=Verdict.ACCEPTED, label='fox'
+    )
+    append_reviews(out, [rejected, renamed, ReviewLine(key=third.key, verdict=Verdict.REJECTED)])
+    before = records(out)
+    assert run(capsys, *args, '--format', 'coco,mcap') == (0, '')
+    assert records(out)[1] == before[1] == second
+    assert [box.review and box.review.verdict for box in records(out)[0].detections] == [
+        Verdict.REJECTED,
+        Verdict.ACCEPTED,
+    ]
+    coco = out / 'exports/coco'
+    coco = read_coco(coco / 'annotations/instances_train.json', images=coco / 'images')
+    assert [[box.label for box in image.boxes] for image in coco.images] == [
+        ['fox'],
+        [box.label for box in second.detections],
+    ]
+    # A box that is another one by now is not the one that was looked at.
+    append_reviews(out, [ReviewLine(key=second.key, box=0, found='car', verdict='rejected')])
+    status, err = run(capsys, *args)
+    assert status == 2
+    assert f'the review of box 0 of {second.key} does not fit any more: the box was a car' in err
+    assert records(out)[1] == second
+
+
+@pytest.mark.parametrize('images', ['jpeg', 'none'])
+def test_a_dataset_becomes_a_bag_for_foxglove(capsys, tmp_path, images):
+    bag = drive(tmp_path / 'drive', count=3, damaged=(1,))
+    out = tmp_path / 'out'
+    args = [bag, 'sample:coffee', '-o', out, *FAKE, '--caption', '--images', images]
+    status, err = run(capsys, *args, '--format', 'mcap')
+    assert (status, err.count('\n')) == (2, 1)
+    assert 'message 1 of /front' in err
+    with Bag(out / 'exports/mcap/annotated.mcap') as written:
+        topics = sorted((topic.name, topic.count) for topic in written.topics)
+        pictures = [frame.image for frame in written]
+    assert topics == [('/front/compressed', 2), ('/images/compressed', 1), ('/rear/compressed', 2)]
+    assert {picture.shape for picture in pictures} == {(96, 128, 3), (400, 600, 3)}
 
 
 def test_a_plan_file_and_the_options_over_it(capsys, tmp_path):
@@ -194,6 +246,7 @@ def test_what_ends_a_run_is_its_status(capsys, tmp_path):
         (['--caption'], 2, 'there is no source'),
         (['nowhere.mcap', '--caption'], 2, 'there is no file or folder nowhere.mcap'),
         (['sample:', '--caption', '--format', 'coco'], 2, 'the format coco holds boxes'),
+        (['http://a/b.mp4', '--caption', '--format', 'mcap'], 2, 'keep them with --images jpeg'),
         (['sample:', '--vocabulary', 'cat', '--masks'], 3, "'fake' cannot segment"),
         (['sample:', '--tags', 'driving'], 3, 'name one that can: --use tags=BACKEND'),
         (['sample:', '--tags', 'drivng'], 2, "there are no tags 'drivng'"),

@@ -9,8 +9,8 @@ import pytest
 from review_dataset import box, HOSTILE, make_dataset, record, WORST_FIRST
 
 from vlm_ros.records import FrameRecord, read_lines
+from vlm_ros.records.reviews import kept_reviews
 from vlm_ros.review import apply_reviews, read_reviews, write_page
-from vlm_ros.review.reviews import kept_reviews
 from vlm_ros.review.serving import ReviewServer
 
 playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')

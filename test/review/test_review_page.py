@@ -15,9 +15,9 @@ from vlm_ros.cli.main import main
 from vlm_ros.errors import InputError
 from vlm_ros.records import ImageRecord, read_lines, write_lines
 from vlm_ros.records.frames import FrameRecord
+from vlm_ros.records.reviews import append_reviews
 from vlm_ros.review import ReviewLine, write_page
 from vlm_ros.review.ordering import compare
-from vlm_ros.review.reviews import append_reviews
 
 
 class Elements(HTMLParser):

@@ -17,7 +17,7 @@ import pytest
 
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord, read_lines, write_lines
-from vlm_ros.review.reviews import kept_reviews
+from vlm_ros.records.reviews import kept_reviews
 from vlm_ros.review.serving import MAX_BODY_BYTES, ReviewServer
 
 LINE = '{"key": "drive-000001", "box": 0, "found": "rocket", "verdict": "rejected"}\n'

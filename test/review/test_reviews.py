@@ -9,8 +9,8 @@ from vlm_ros.data.formats import write_coco
 from vlm_ros.data.formats.annotated_bag import write_annotated_bag
 from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import FrameRecord, read_lines, ReviewRecord, Verdict, write_lines
+from vlm_ros.records.reviews import append_reviews, kept_reviews, latest
 from vlm_ros.review import apply_reviews, read_reviews, ReviewLine
-from vlm_ros.review.reviews import append_reviews, kept_reviews, latest
 
 CAT = {'key': 'drive-000000', 'box': 0, 'found': 'cat', 'xyxy': (80.25, 60, 320.5, 300)}
 CUP = {'key': 'drive-000001', 'box': 0, 'found': 'rocket'}

@@ -3,48 +3,42 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from vlm_ros.annotation.merging import ANNOTATIONS
 from vlm_ros.annotation.plan import AnnotationPlan
-from vlm_ros.data.formats import WRITERS, Written
+from vlm_ros.data.formats import Written
+from vlm_ros.data.formats.datasets import BAG, check_names, export_dataset
+from vlm_ros.data.media import is_address
 from vlm_ros.errors import InputError
-from vlm_ros.records import FrameRecord, read_lines
-
-EXPORTS = 'exports'
 
 
 def check_formats(plan: AnnotationPlan, formats: Iterable[str]) -> None:
     """See that a plan makes what formats hold, before the work is done.
 
     Raises:
-        InputError: There is no such format, or there will be no boxes.
+        InputError: There is no such format, or there will be no boxes or pictures for it.
     """
-    for name in formats:
-        if name not in WRITERS:
-            raise InputError(f'there is no format {name!r}; there are {", ".join(WRITERS)}')
-        if 'boxes' not in plan.jobs():
+    for name in check_names(formats):
+        if name != BAG and 'boxes' not in plan.jobs():
             raise InputError(
                 f'the format {name} holds boxes; give a vocabulary or a set of labels'
+            )
+        if name == BAG and not plan.images and any(map(is_address, plan.sources)):
+            raise InputError(
+                f'the format {name} holds pictures, and those of an address cannot be read again; '
+                'keep them with --images jpeg'
             )
 
 
 def export(plan: AnnotationPlan, folder: Path, formats: Iterable[str]) -> dict[str, Written]:
     """Write a finished dataset in some formats, each in a folder of its own.
 
-    Pictures are linked from the dataset's, where it keeps any.
+    Pictures are linked from the dataset's, where it keeps any. What a person rejected is left
+    out, and what a person named otherwise has that name.
 
     Raises:
         InputError: There is no such format, or the plan makes no boxes.
         StorageError: The disk is full, or the folder cannot be written.
     """
-    formats = tuple(dict.fromkeys(formats))
-    check_formats(plan, formats)
+    names = check_names(formats)
+    check_formats(plan, names)
     vocabulary = tuple(dict.fromkeys(plan.prompts().values()))
-    return {
-        name: WRITERS[name](
-            read_lines(folder / ANNOTATIONS, FrameRecord),
-            vocabulary,
-            folder / EXPORTS / name,
-            images=folder if plan.images else None,
-        )
-        for name in formats
-    }
+    return export_dataset(folder, names, vocabulary, has_pictures=bool(plan.images))

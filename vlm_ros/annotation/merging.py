@@ -1,4 +1,4 @@
-"""One file of all parts, in the order of the sources."""
+"""One file of all parts, in the order of the sources, with what people said of them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,9 @@ from vlm_ros.annotation.chunks import Chunk
 from vlm_ros.annotation.parts import read_part, read_skipped
 from vlm_ros.annotation.tracks import tracked
 from vlm_ros.records import FrameRecord, SkippedRecord, write_lines
-
-ANNOTATIONS = 'annotations.jsonl'
+from vlm_ros.records.manifest import ANNOTATIONS
+from vlm_ros.records.reviewing import Reviewing
+from vlm_ros.records.reviews import kept_reviews, locked, REVIEWS
 
 
 def merge(
@@ -18,7 +19,12 @@ def merge(
     """Write `annotations.jsonl`, one record at a time.
 
     Returns:
-        How many images each source has, and what was skipped, both in the order of the chunks.
+        How many images each source has, and what was skipped, both in the order of the chunks;
+        then the reviews that do not fit any more.
+
+    Raises:
+        InputError: A line of `reviews.jsonl` is damaged.
+        StorageError: The disk is full, or the folder cannot be written.
     """
     counts: Counter[str] = Counter()
 
@@ -28,7 +34,24 @@ def merge(
                 counts[chunk.source] += 1
                 yield record
 
-    rows = records()
-    write_lines(folder / ANNOTATIONS, tracked(rows) if track else rows)
+    unfit = _write(folder, tracked(records()) if track else records())
     skipped = [row for chunk in chunks for row in read_skipped(folder, chunk.number)]
-    return counts, tuple(skipped)
+    return counts, (*skipped, *unfit)
+
+
+def _write(folder: Path, records: Iterator[FrameRecord]) -> Iterator[SkippedRecord]:
+    """Write the records; return the reviews of what is not there any more."""
+    path = folder / ANNOTATIONS
+    if not (folder / REVIEWS).exists():
+        write_lines(path, records)
+        return iter(())
+    with locked(folder):
+        reviewing = Reviewing(kept_reviews(folder), ())
+        write_lines(path, reviewing.records(records))
+    return (
+        SkippedRecord(
+            name=f'the review of {row.name}',
+            reason=f'the review of {row.name} does not fit any more: {row.reason}',
+        )
+        for row in reviewing.applied().unknown
+    )

@@ -9,18 +9,17 @@ from pathlib import Path
 import shutil
 
 from vlm_ros.annotation.chunks import Chunk, chunks_of
-from vlm_ros.annotation.exports import EXPORTS
-from vlm_ros.annotation.merging import ANNOTATIONS, merge
+from vlm_ros.annotation.merging import merge
 from vlm_ros.annotation.parts import part_path
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.tally import Progress, Tally
 from vlm_ros.annotation.work import Crew
+from vlm_ros.data.formats.datasets import EXPORTS
 from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import Manifest, ModelRecord, SourceRecord
 from vlm_ros.records.lines import parse
+from vlm_ros.records.manifest import ANNOTATIONS, MANIFEST
 from vlm_ros.whole_files import sweep, writing
-
-MANIFEST = 'dataset.json'
 
 
 def annotate(

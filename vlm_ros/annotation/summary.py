@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_ros.annotation.merging import ANNOTATIONS
 from vlm_ros.records import FrameRecord, read_lines
+from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.results import Status
 
 

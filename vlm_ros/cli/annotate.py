@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vlm_ros.annotation.work import Crew
     from vlm_ros.records import Manifest
 
-FORMATS = ('coco', 'yolo', 'voc', 'kitti')
+FORMATS = ('coco', 'yolo', 'voc', 'kitti', 'mcap')
 LABEL_SETS = ('kitti', 'nuscenes', 'bdd100k', 'carla', 'coco')
 
 _EPILOG = """\

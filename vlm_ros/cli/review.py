@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _serve(folder: Path, other: Path | None, port: int | None, by: str) -> int:
     from vlm_ros.cli.exits import Exit
-    from vlm_ros.review.reviews import kept_reviews
+    from vlm_ros.records.reviews import kept_reviews
     from vlm_ros.review.serving import ReviewServer
 
     with ReviewServer(folder, port=port, other=other, by=by) as server:
@@ -123,7 +123,7 @@ def _apply(folder: Path, file: Path | None, formats: list[str]) -> int:
     if formats:
         from vlm_ros.review.exports import export_reviewed
 
-        for name, written in export_reviewed(folder, formats, applied.new_labels).items():
+        for name, written in export_reviewed(folder, formats).items():
             print(f'{written.path}: {written.images} images and {written.boxes} boxes as {name}')
     return Exit.UNUSABLE if applied.unknown else Exit.OK
 

@@ -22,7 +22,7 @@ from vlm_ros.data.photographs import (
 from vlm_ros.data.video import OPEN_TIMEOUT_S, READ_TIMEOUT_S, Video
 from vlm_ros.errors import SourceError
 
-__all__ = ['Frame', 'Media', 'check_source', 'open_clip', 'open_media']
+__all__ = ['Frame', 'Media', 'check_source', 'is_address', 'open_clip', 'open_media']
 
 SCHEMES = ('rtsp', 'rtsps', 'http', 'https', 'rtmp', 'rtp', 'srt', 'udp', 'tcp')
 """The addresses that are taken for streams."""
@@ -91,6 +91,11 @@ def open_clip(source: str) -> Clip:
     if _scheme(source):
         return Clip(_without_password(source), source, timeouts_s=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
     return Clip(source, str(_path(source)))
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is somewhere on a network."""
+    return bool(_scheme(source))
 
 
 def check_source(source: str) -> None:

@@ -4,6 +4,8 @@ from pydantic import Field
 
 from vlm_ros.records.model import Json, Record
 
+ANNOTATIONS, MANIFEST = 'annotations.jsonl', 'dataset.json'
+"""In a dataset's folder: its records, and how they came about."""
 FORMAT = 1
 """Grows when files of an earlier version can no longer be read."""
 

@@ -4,9 +4,10 @@ A verdict is a line of `reviews.jsonl`. The page makes them; `apply_reviews` put
 dataset's records, from where every export takes them.
 """
 
-from vlm_ros.review.applying import Applied, apply_reviews
+from vlm_ros.records.reviewing import Applied
+from vlm_ros.records.reviews import read_reviews, ReviewLine, REVIEWS
+from vlm_ros.review.applying import apply_reviews
 from vlm_ros.review.page import write_page
-from vlm_ros.review.reviews import read_reviews, ReviewLine, REVIEWS
 
 __all__ = [
     'REVIEWS',

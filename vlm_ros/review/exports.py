@@ -3,45 +3,23 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from vlm_ros.data.formats import WRITERS, Written
-from vlm_ros.data.formats.annotated_bag import write_annotated_bag
-from vlm_ros.errors import InputError
-from vlm_ros.records import FrameRecord, read_lines
-from vlm_ros.review.applying import ANNOTATIONS, read_manifest
-
-EXPORTS = 'exports'
-"""In a dataset's folder; where `annotate` puts its own."""
-BAG = 'mcap'
-FORMATS = (*WRITERS, BAG)
+from vlm_ros.data.formats import Written
+from vlm_ros.data.formats.datasets import check_names, export_dataset
+from vlm_ros.review.applying import read_manifest
 
 
-def export_reviewed(
-    folder: Path, formats: Iterable[str], new_labels: Iterable[str] = ()
-) -> dict[str, Written]:
+def export_reviewed(folder: Path, formats: Iterable[str]) -> dict[str, Written]:
     """Write a dataset without what was rejected, and with the names that people gave.
 
     Args:
         folder: The dataset's, after `apply_reviews`.
-        formats: Some of `FORMATS`.
-        new_labels: Names to add to the vocabulary, behind those of the dataset.
+        formats: Some of `vlm_ros.data.formats.datasets.FORMATS`.
 
     Raises:
         InputError: There is no dataset or no such format, or a picture is missing.
         StorageError: The disk is full, or the folder cannot be written.
     """
-    formats = tuple(dict.fromkeys(formats))
-    for name in formats:
-        if name not in FORMATS:
-            raise InputError(f'there is no format {name!r}; there are {", ".join(FORMATS)}')
+    names = check_names(formats)
     manifest = read_manifest(folder)
-    vocabulary = tuple(dict.fromkeys([*manifest.vocabulary, *new_labels]))
-    written = {}
-    for name in formats:
-        records = read_lines(folder / ANNOTATIONS, FrameRecord)
-        target = folder / EXPORTS / name
-        if name == BAG:
-            written[name] = write_annotated_bag(records, target / 'annotated.mcap', images=folder)
-        else:
-            images = folder if manifest.plan.get('images') else None
-            written[name] = WRITERS[name](records, vocabulary, target, images=images)
-    return written
+    has_pictures = bool(manifest.plan.get('images'))
+    return export_dataset(folder, names, manifest.vocabulary, has_pictures=has_pictures)

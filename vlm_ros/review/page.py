@@ -10,10 +10,11 @@ from typing import Any
 
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord, read_lines
-from vlm_ros.review.applying import ANNOTATIONS, read_manifest
+from vlm_ros.records.manifest import ANNOTATIONS
+from vlm_ros.records.reviews import kept_reviews, latest, lines_of
+from vlm_ros.review.applying import read_manifest
 from vlm_ros.review.ordering import compare, Comparison, worst_first
 from vlm_ros.review.pictures import files_of, inlined, links_to
-from vlm_ros.review.reviews import kept_reviews, latest, lines_of
 from vlm_ros.whole_files import writing
 
 PAGE = 'review.html'

@@ -19,9 +19,9 @@ from urllib.parse import quote, unquote
 
 from vlm_ros.errors import InputError, StorageError, VlmRosError
 from vlm_ros.records.lines import parse
+from vlm_ros.records.reviews import append_reviews, kept_reviews, latest, ReviewLine
 from vlm_ros.review.applying import apply_reviews
 from vlm_ros.review.page import read_reviewed, render
-from vlm_ros.review.reviews import append_reviews, kept_reviews, latest, ReviewLine
 
 HOST = '127.0.0.1'
 PORT = 8377

@@ -26,7 +26,7 @@ from vlm_ros.data.formats.bag_messages import Color, Messages, typestore
 from vlm_ros.data.formats.exporting import LOOKED, Written
 from vlm_ros.data.formats.masks import pixels_of
 from vlm_ros.data.media import open_media
-from vlm_ros.errors import ImageError, InputError
+from vlm_ros.errors import ImageError, InputError, VlmRosError
 from vlm_ros.images import decode_compressed, Image
 from vlm_ros.records import DetectionRecord, FrameRecord, SkippedRecord, Verdict
 from vlm_ros.results import Status
@@ -181,7 +181,7 @@ class _Pictures:
         if record.source != self._source:
             self._stack.close()
             self._source = record.source
-            media = self._stack.enter_context(open_media(record.source))
+            media = self._stack.enter_context(open_media(record.source, on_skipped=_pass))
             if media.is_live:
                 raise InputError(
                     f'{record.source} shows other things by now; annotate it again, and keep the '
@@ -247,6 +247,10 @@ def _jpeg(image: Image) -> bytes:
     if not done:
         raise ImageError('a picture cannot be written as JPEG')
     return bytes(content.tobytes())
+
+
+def _pass(_name: str, _error: VlmRosError) -> None:
+    """Say nothing of what is not in the records either."""
 
 
 def _is_photograph(record: FrameRecord) -> bool:

@@ -15,8 +15,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from vlm_ros.errors import InputError, StorageError
-from vlm_ros.records import FrameRecord, ReviewRecord, Verdict
-from vlm_ros.records.frames import Box
+from vlm_ros.records.frames import Box, FrameRecord, ReviewRecord, Verdict
 from vlm_ros.records.lines import parse
 from vlm_ros.records.model import Record
 
