@@ -52,7 +52,7 @@ def annotate(
     """
     chunks = chunks_of(plan)
     models = crew.models()
-    with _held(folder):
+    with held(folder):
         if anew and (folder / MANIFEST).exists():
             _remove(folder)
         manifest = _begin(plan, folder, models)
@@ -63,7 +63,7 @@ def annotate(
             for source in manifest.sources
         )
         manifest = manifest.model_copy(update={'sources': sources, 'skipped': skipped})
-        _write(folder, manifest)
+        write_manifest(folder, manifest)
     return manifest
 
 
@@ -82,7 +82,7 @@ def _work(
 
 
 @contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> Iterator[None]:
     """Keep others from writing there too; a process that ends lets go of it, however it ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def _held(folder: Path) -> Iterator[None]:
 
 def _begin(plan: AnnotationPlan, folder: Path, models: tuple[ModelRecord, ...]) -> Manifest:
     manifest = Manifest(
-        version=_version(),
+        version=package_version(),
         plan=plan.model_dump(mode='json'),
         plan_id=plan.plan_id,
         vocabulary=tuple(dict.fromkeys(plan.prompts().values())),
@@ -120,16 +120,16 @@ def _begin(plan: AnnotationPlan, folder: Path, models: tuple[ModelRecord, ...]) 
     )
     path = folder / MANIFEST
     if path.exists():
-        _check_same(path, manifest)
+        check_same(path, manifest)
         sweep(folder)
     elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
     else:
-        _write(folder, manifest)
+        write_manifest(folder, manifest)
     return manifest
 
 
-def _check_same(path: Path, manifest: Manifest) -> None:
+def check_same(path: Path, manifest: Manifest) -> None:
     try:
         before = parse(path.read_bytes(), Manifest, str(path))
     except OSError as error:
@@ -149,7 +149,7 @@ def _check_same(path: Path, manifest: Manifest) -> None:
             )
 
 
-def _write(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     with writing(folder / MANIFEST) as stream:
         stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
 
@@ -166,7 +166,7 @@ def _remove(folder: Path) -> None:
         raise StorageError(f'{folder} cannot be cleared: {error.strerror or error}') from error
 
 
-def _version() -> str:
+def package_version() -> str:
     try:
         return metadata.version('vlm_ros')
     except metadata.PackageNotFoundError:
