@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar='TRUTH',
         help='a COCO or LVIS file, a YOLO data.yaml, a VOC or KITTI folder, or the files of '
-        'RefCOCO, Flickr30k Entities, VQA v2, GQA, nuScenes-QA, POPE, NLVR2, COCO captions, or what '
-        'vlm-ros questions wrote',
+        'RefCOCO, Flickr30k Entities, VQA v2, GQA, nuScenes-QA, POPE, NLVR2, COCO captions, or '
+        'what vlm-ros questions wrote',
     )
     parser.add_argument(
         '--format', default='', metavar='NAME', help='the layout of TRUTH (told by its content)'
@@ -90,6 +90,8 @@ def main(args: argparse.Namespace) -> int:
 
     if (args.predictions is None) == (args.backend is None):
         raise InputError('give PREDICTIONS or --backend NAME, one of them')
+    if args.resamples < 1:
+        raise InputError(f'--resamples must be 1 or more, got {args.resamples}')
     if args.output and args.predictions:
         raise InputError('--output is where --backend keeps what it says; leave it out')
     if args.format and args.format not in TASKS:

@@ -7,8 +7,8 @@ from vlm_ros.cli.options import number, positive
 
 _EPILOG = """\
 Each line of FILE has the question, its answer, the boxes that it rests on, and what it is of.
-vlm-ros evaluate --truth FILE --backend NAME asks them. With --yes-no other tools can, too: it has the
-layout of POPE then.
+vlm-ros evaluate --truth FILE --backend NAME asks them. With --yes-no it has the layout of
+POPE as well, for other tools.
 
 exit status:
   0    there are questions in FILE

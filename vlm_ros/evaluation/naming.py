@@ -48,9 +48,9 @@ def name(
 ) -> Naming:
     """Find what predicted names are called in the truth.
 
-    Those given come first; then names that differ in nothing but case, `_` and spaces; then, where
-    a set of `vlm_ros.vocabularies` has all predicted names and another all true ones, what the one
-    is in the other.
+    Those given come first; then equal names; then the one that differs in nothing but case, `_`
+    and spaces; then, where a set of `vlm_ros.vocabularies` has all predicted names and another all
+    true ones, what the one is in the other.
 
     Args:
         predicted: Names of the predictions.
@@ -72,9 +72,8 @@ def name(
             raise VocabularyError(
                 f'--map: no prediction is called {label!r}; there are {", ".join(predicted)}'
             )
-    spelled = {_plain(label): label for label in reversed(true)}
     found = {
-        label: given[label] or None if label in given else spelled.get(_plain(label))
+        label: given[label] or None if label in given else _spelled(label, true)
         for label in predicted
     }
     open_names = [label for label in predicted if label not in given and found[label] is None]
@@ -118,6 +117,13 @@ def _sets_with(labels: Sequence[str]) -> list[str]:
             continue
         found.append((-written, number, candidate))
     return [candidate for _, _, candidate in sorted(found)]
+
+
+def _spelled(label: str, true: Sequence[str]) -> str | None:
+    if label in true:
+        return label
+    alike = [name for name in true if _plain(name) == _plain(label)]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _plain(label: str) -> str:

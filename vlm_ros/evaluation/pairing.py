@@ -77,14 +77,15 @@ def _image(
     labels: Sequence[str],
 ) -> DetectedImage:
     known = truth.areas[number] if truth.areas else None
+    boxes = truth.as_written[number] if truth.as_written else [box.xyxy for box in image.boxes]
     rows = []
-    for place, box in enumerate(image.boxes):
-        left, top, right, bottom = box.xyxy
+    for place, (box, xyxy) in enumerate(zip(image.boxes, boxes, strict=True)):
+        left, top, right, bottom = xyxy
         area = known[place] if known is not None else (right - left) * (bottom - top)
         # A region in which nothing counts is one for every class.
         for label in labels if box.label == DONT_CARE and box.crowd else [box.label]:
             if label in labels:
-                rows.append((box.xyxy, label, box.crowd or box.difficult, area))
+                rows.append((xyxy, label, box.crowd or box.difficult, area))
     named = [(naming.pairs[box.label], box) for box in predicted.boxes]
     found = [(label, box) for label, box in named if label in labels]
     judged = truth.judged[number] if truth.judged else None

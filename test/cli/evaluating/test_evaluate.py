@@ -22,20 +22,80 @@ from vlm_ros.records import ImageRecord, write_lines
 from vlm_ros.results import Status
 
 
-def test_numbers_are_those_of_pycocotools(capsys, tmp_path, truth):
-    records = predicted()
-    found = numbers(capsys, written(tmp_path / 'run', records), '--truth', truth)
+def reference(truth, results):
+    """The twelve numbers of pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(truth))
-        evaluator = COCOeval(coco, coco.loadRes(results_of(records, truth)), 'bbox')
+        evaluator = COCOeval(coco, coco.loadRes(results), 'bbox')
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
+    return evaluator.stats.tolist()
+
+
+def check_as_reference(overall, stats):
+    assert overall['ap']['value'] == pytest.approx(stats[0], abs=1e-6)
+    assert overall['ap50']['value'] == pytest.approx(stats[1], abs=1e-6)
+    assert overall['ap75'] == pytest.approx(stats[2], abs=1e-6)
+    sizes = [-1 if value is None else value for value in overall['ap_of_size'].values()]
+    assert sizes == pytest.approx(stats[3:6], abs=1e-6)
+    assert list(overall['ar'].values()) == pytest.approx(stats[6:9], abs=1e-6)
+    sizes = [-1 if value is None else value for value in overall['ar_of_size'].values()]
+    assert sizes == pytest.approx(stats[9:], abs=1e-6)
+
+
+def test_true_boxes_a_little_out_of_the_image_count_as_for_pycocotools(capsys, tmp_path, truth):
+    """Boxes of COCO are rounded, and some overshoot."""
+    content = json.loads(truth.read_text())
+    for row in content['annotations']:
+        left, top, width, height = row['bbox']
+        row['bbox'] = [-1.75, top, left + width + 1.75, height]
+    truth.write_text(json.dumps(content))
+    results = [{**row, 'score': 0.9} for row in content['annotations']]
+    own = tmp_path / 'results.json'
+    own.write_text(json.dumps(results))
+    assert numbers(capsys, own, '--truth', truth)['overall']['ap']['value'] == pytest.approx(1)
+    for number, row in enumerate(results):
+        left, top, width, height = row['bbox']
+        row |= {'bbox': [left, top, width * (0.97 - number / 50), height], 'score': 0.5}
+    own.write_text(json.dumps(results))
+    check_as_reference(
+        numbers(capsys, own, '--truth', truth)['overall'], reference(truth, results)
+    )
+
+
+def test_classes_that_differ_in_case_alone_are_two(capsys, tmp_path, truth):
+    content = json.loads(truth.read_text())
+    names = {row['name']: row for row in content['categories']}
+    names['cup']['name'], names['cat']['name'] = 'Cat', 'cat'
+    truth.write_text(json.dumps(content))
+    results = tmp_path / 'results.json'
+    results.write_text(json.dumps([{**row, 'score': 0.9} for row in content['annotations']]))
+    found = numbers(capsys, results, '--truth', truth)
+    assert found['overall']['ap']['value'] == pytest.approx(1)
+    assert {'Cat', 'cat'} <= set(found['classes'])
+    loud = written(tmp_path / 'loud', [record(0, 'chelsea', [('CAT', 0.9, 110, 15, 450, 299)])])
+    status, _, err = evaluate(capsys, loud, '--truth', truth)
+    assert status == 2
+    assert "'CAT', predicted, is no class of the truth" in err
+
+
+@pytest.mark.parametrize('box', [[10, 10, -3, 4], [10, 10, float('nan'), 4], [0, 0, 1e300, 1e300]])
+def test_impossible_results_are_named(capsys, tmp_path, truth, box):
+    rows = [{'image_id': 2, 'category_id': 1, 'bbox': box, 'score': 0.5}]
+    results = tmp_path / 'results.json'
+    results.write_text(json.dumps(rows))
+    status, out, err = evaluate(capsys, results, '--truth', truth)
+    assert (status, out, err.count('\n')) == (2, '', 1)
+    assert f'result 0 of {results}, of image 2: the box' in err
+    assert 'correct or remove it' in err
+
+
+def test_numbers_are_those_of_pycocotools(capsys, tmp_path, truth):
+    records = predicted()
+    found = numbers(capsys, written(tmp_path / 'run', records), '--truth', truth)
     overall = found['overall']
-    assert overall['ap']['value'] == pytest.approx(evaluator.stats[0], abs=1e-6)
-    assert overall['ap50']['value'] == pytest.approx(evaluator.stats[1], abs=1e-6)
-    assert overall['ap75'] == pytest.approx(evaluator.stats[2], abs=1e-6)
-    assert list(overall['ar'].values()) == pytest.approx(evaluator.stats[6:9].tolist(), abs=1e-6)
+    check_as_reference(overall, reference(truth, results_of(records, truth)))
     assert 0.3 < overall['ap']['value'] < 1
     assert overall['ap']['low'] <= overall['ap']['value'] <= overall['ap']['high']
     assert found['coverage'] == {'answered': 6, 'abstained': 0, 'failed': 0, 'rate': 1.0}

@@ -12,7 +12,7 @@ from vlm_ros.cli.main import main
 
 
 def run(capsys, *args):
-    status = main(['evaluate', *map(str, args), '--resamples', '50'])
+    status = main(['evaluate', '--resamples', '50', *map(str, args)])
     out, err = capsys.readouterr()
     return status, out, err
 
@@ -256,11 +256,33 @@ def test_report_shows_the_worst(capsys, tmp_path, refcoco):
 
 
 @pytest.mark.parametrize(
+    ('write', 'words'),
+    [
+        (lambda path: path.write_bytes(b''), 'is no .npy file'),
+        (lambda path: np.save(path, [['near', 'far']]), 'it holds <U4'),
+        (lambda path: np.save(path, np.ones((2, 4), complex)), 'it holds complex128'),
+        (lambda path: np.savez(path.open('wb'), table=np.ones((2, 4))), 'it holds several'),
+        (lambda path: np.save(path, np.ones((4, 2))), 'do not fit'),
+    ],
+)
+def test_a_strange_table_of_similarities_is_one_line(
+    capsys, tmp_path, coco_captions, write, words
+):
+    table = tmp_path / 'table.npy'
+    write(table)
+    args = [table, '--truth', coco_captions, '--task', 'retrieve']
+    status, out, err = run(capsys, *args)
+    assert (status, out, err.count('\n')) == (2, '', 1)
+    assert words in err
+
+
+@pytest.mark.parametrize(
     ('args', 'words'),
     [
         (['--task', 'caption'], 'gqa is no truth of the task caption'),
         (['--task', 'detect'], 'gqa has no boxes'),
         (['--map', 'a=b'], '--map is for boxes'),
+        (['--resamples', '0'], '--resamples must be 1 or more'),
         (['--images', '/nowhere'], 'the folder of pictures /nowhere is missing'),
     ],
 )

@@ -1,5 +1,6 @@
 """Readers of public layouts, on small files of them."""
 
+import gzip
 import json
 import os
 import pickle
@@ -200,3 +201,27 @@ def test_replies_in_all_forms(request, tmp_path):
         (tmp_path / 'a.csv').write_text(content)
         with pytest.raises(InputError, match=words):
             read_replies(tmp_path / 'a.csv', items)
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'words'),
+    [
+        ('a.json', b'{"questions": [1]}', 'has none of the layouts'),
+        ('a.json', b'{"questions": [null]}', 'has none of the layouts'),
+        ('a.json', gzip.compress(b'{}', mtime=0), 'is compressed; unpack it first'),
+        ('a.json', '{"images": []}'.encode('utf-16'), 'a.json is not UTF-8 text; is it the right'),
+        ('a.jsonl', b'{"question_id": 1, "ima', 'line 1 of .*a.jsonl is not JSON'),
+        (
+            'a.json',
+            b'{"images": [], "annotations": [{"segments_info": []}], "categories": []}',
+            'panoptic segments .* name the file of instances',
+        ),
+    ],
+)
+def test_what_has_no_layout_says_why(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words) as caught:
+        layout_of(path)
+    assert str(caught.value).startswith(('line 1', str(path)))
+    assert 'is not JSON: ' + str(path) not in str(caught.value)

@@ -84,7 +84,7 @@ def paired_with(
 def notes(truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Paired) -> list[str]:
     """Say what a reader of the numbers has to know besides."""
     found = []
-    if truth.truth.clipped:
+    if truth.truth.clipped and not truth.as_written:
         found.append(f'{truth.truth.clipped} true boxes reached out of their image; clipped')
     missing = [image for image in predicted.images if image.status is Status.FAILED]
     if missing:

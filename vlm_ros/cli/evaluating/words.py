@@ -127,11 +127,17 @@ def _retrieve(args: argparse.Namespace, truth: LanguageTruth) -> LanguageScore:
 
 def _matrix(path: Path) -> np.ndarray:  # type: ignore[type-arg]
     try:
-        return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError) as error:
+        table = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(
             f'{path} is no .npy file of similarities, images by captions: {error}'
         ) from error
+    if not isinstance(table, np.ndarray) or table.dtype.kind not in 'fiu':
+        told = 'several arrays' if not isinstance(table, np.ndarray) else str(table.dtype)
+        raise InputError(
+            f'{path} is no .npy file of similarities, images by captions: it holds {told}'
+        )
+    return table
 
 
 def _against(

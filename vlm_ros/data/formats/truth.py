@@ -17,6 +17,7 @@ TOLERANCE_PX = 2.0
 written, and counted from 0 by some programs and from 1 by others. Further out it is a fault."""
 
 Box = tuple[float, float, float, float]
+_GZIP = b'\x1f\x8b'
 _N = TypeVar('_N', int, float)
 
 
@@ -202,6 +203,8 @@ def content(path: Path) -> str:
     except FileNotFoundError as error:
         raise InputError(f'{path} is missing') from error
     except UnicodeDecodeError as error:
+        if error.object[:2] == _GZIP:
+            raise InputError(f'{path} is compressed; unpack it first') from error
         raise InputError(f'{path} is not UTF-8 text; is it the right file?') from error
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error

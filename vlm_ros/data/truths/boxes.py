@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo, TruthImage, TruthSet
-from vlm_ros.data.formats.truth import content
+from vlm_ros.data.formats.truth import Box, content
 from vlm_ros.data.truths.json_files import checked, load
 from vlm_ros.errors import InputError
 
@@ -25,6 +25,8 @@ class BoxTruth:
         truth: Images and boxes.
         pictures: The folder of the pictures; None where it was not found.
         areas: For each image those of its boxes in square pixels; None for the boxes' own.
+        as_written: For each image its boxes as the file has them, which may reach out of it a
+            little, where the layout's own evaluation takes them so; empty elsewhere.
         judged: For each image the names whose absence is known; None for all.
         not_exhaustive: For each image the names of which not all things are labelled.
         groups: Of LVIS, whether a class is rare, common or frequent.
@@ -35,6 +37,7 @@ class BoxTruth:
     truth: TruthSet
     pictures: Path | None = None
     areas: Sequence[Sequence[float] | None] = ()
+    as_written: Sequence[Sequence[Box]] = ()
     judged: Sequence[frozenset[str] | None] = ()
     not_exhaustive: Sequence[frozenset[str]] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
@@ -130,6 +133,7 @@ class _Category(BaseModel):
 
 class _Annotation(BaseModel):
     image_id: int
+    bbox: Box
     area: float | None = None
 
 
@@ -144,7 +148,10 @@ def _read_coco(path: Path, images: Path | None) -> BoxTruth:
     more = checked(load(path), _Dataset, path, 'a COCO file of instances')
     names = {category.id: category.name for category in more.categories}
     areas: dict[int, list[float | None]] = {image.id: [] for image in more.images}
+    boxes: dict[int, list[Box]] = {image.id: [] for image in more.images}
     for annotation in more.annotations:
+        left, top, width, height = annotation.bbox
+        boxes[annotation.image_id].append((left, top, left + width, top + height))
         areas[annotation.image_id].append(annotation.area)
     for image in more.images:
         for number in (*(image.neg_category_ids or ()), *image.not_exhaustive_category_ids):
@@ -157,6 +164,7 @@ def _read_coco(path: Path, images: Path | None) -> BoxTruth:
         truth,
         images or pictures_near(path.parent, [image.file for image in truth.images]),
         areas=[_known(areas[image.id]) for image in more.images],
+        as_written=[boxes[image.id] for image in more.images],
         judged=[
             None
             if image.neg_category_ids is None

@@ -18,8 +18,9 @@ def load(path: Path) -> Any:
     Raises:
         InputError: It is missing, no text, or no JSON.
     """
+    text = content(path)
     try:
-        return json.loads(content(path))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path} is not JSON: {error}') from error
 

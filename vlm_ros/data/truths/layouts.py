@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_ros.data.formats.truth import content
-from vlm_ros.data.truths.json_files import load
+from vlm_ros.data.truths.json_files import load, load_lines
 from vlm_ros.errors import InputError
 
 TASKS = {
@@ -45,6 +45,10 @@ def layout_of(path: Path) -> str:
         found = _of_lines(path)
     elif path.suffix.lower() == '.json':
         found = _of_json(load(path))
+        if found == 'panoptic':
+            raise InputError(
+                f'{path} has panoptic segments and no boxes of things; name the file of instances'
+            )
     else:
         found = ''
     if not found:
@@ -73,13 +77,14 @@ def _of_json(value: Any) -> str:
     if not isinstance(value, dict):
         return ''
     rows = value.get('annotations')
-    first = rows[0] if isinstance(rows, list) and rows else {}
     if isinstance(value.get('questions'), list):
-        questions = value['questions']
-        return 'nuscenes_qa' if questions and 'sample_token' in questions[0] else 'vqa_v2'
+        question = _first(value['questions'])
+        return 'nuscenes_qa' if 'sample_token' in question else 'vqa_v2' if question else ''
     if isinstance(rows, list) and isinstance(value.get('images'), list):
-        if isinstance(first, dict) and 'caption' in first:
+        if 'caption' in _first(rows):
             return 'coco_captions'
+        if 'segments_info' in _first(rows):
+            return 'panoptic'
         images = value['images']
         if any(isinstance(image, dict) and 'neg_category_ids' in image for image in images):
             return 'lvis'
@@ -89,6 +94,10 @@ def _of_json(value: Any) -> str:
     question = next(iter(value.values()), None)
     is_gqa = isinstance(question, dict) and {'question', 'imageId'} <= set(question)
     return 'gqa' if is_gqa else ''
+
+
+def _first(rows: list[Any]) -> dict[str, Any]:
+    return rows[0] if rows and isinstance(rows[0], dict) else {}
 
 
 def _is_lines(path: Path) -> bool:
@@ -103,13 +112,7 @@ def _is_lines(path: Path) -> bool:
 
 
 def _of_lines(path: Path) -> str:
-    first = next((row for row in content(path).splitlines() if row.strip()), '')
-    try:
-        value = json.loads(first)
-    except ValueError:
-        return ''
-    if not isinstance(value, dict):
-        return ''
+    value = _first(load_lines(path))
     if {'sentence', 'identifier'} <= set(value):
         return 'nlvr2'
     if not {'question_id', 'image', 'text', 'label'} <= set(value):

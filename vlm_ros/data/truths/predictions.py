@@ -17,6 +17,7 @@ from vlm_ros.results import Status
 ANNOTATIONS = 'annotations.jsonl'
 MANIFEST = 'dataset.json'
 _MAX_TAIL = 8
+_MAX_PX = 1e6
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,18 @@ class _Result(BaseModel):
     score: float = Field(ge=0, le=1, allow_inf_nan=False)
 
 
+def _check_box(result: _Result, where: str) -> None:
+    width, height = result.bbox[2:]
+    # This also holds for what is not a number.
+    if all(abs(edge) <= _MAX_PX for edge in result.bbox) and width >= 0 and height >= 0:
+        return
+    shown = ', '.join(f'{edge:g}' for edge in result.bbox)
+    raise InputError(
+        f'{where}: the box [{shown}] (left, top, width, height) is impossible; correct or '
+        'remove it'
+    )
+
+
 def _of_results(value: object, path: Path, truth: BoxTruth) -> PredictedSet:
     if not truth.image_ids:
         raise InputError(
@@ -232,6 +245,7 @@ def _of_results(value: object, path: Path, truth: BoxTruth) -> PredictedSet:
     boxes: dict[int, list[PredictedBox]] = {number: [] for number in truth.image_ids}
     strange: set[int] = set()
     for row, result in enumerate(results):
+        _check_box(result, f'result {row} of {path}, of image {result.image_id}')
         if result.category_id not in truth.label_ids:
             raise InputError(
                 f'result {row} of {path} has category {result.category_id}, which the truth does '
