@@ -10,7 +10,7 @@ import shutil
 
 from vlm_ros.annotation.chunks import Chunk, chunks_of
 from vlm_ros.annotation.merging import merge
-from vlm_ros.annotation.parts import part_path
+from vlm_ros.annotation.parts import is_done
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.tally import Progress, Tally
 from vlm_ros.annotation.work import Crew
@@ -32,7 +32,7 @@ def annotate(
 ) -> Manifest:
     """Make a dataset, or go on with one.
 
-    Chunks whose part is there are not done again. Whatever ends it, Ctrl-C included, leaves whole
+    Chunks whose part is there are not done again, but for images at which a model failed. Whatever ends it, Ctrl-C included, leaves whole
     files; the chunks that were under way are done anew by the next run.
 
     Args:
@@ -55,7 +55,12 @@ def annotate(
     with held(folder):
         if anew and (folder / MANIFEST).exists():
             _remove(folder)
-        manifest = _begin(plan, folder, models)
+        sources = tuple(
+            SourceRecord(source=source, topics=plan.topics, size_bytes=_size(source))
+            for source in plan.sources
+        )
+        manifest = new_manifest(plan, models, sources)
+        _check_unchanged(folder, begin(folder, manifest), manifest)
         _work(chunks, folder, crew, progress)
         counts, skipped = merge(folder, chunks, track=plan.track)
         sources = tuple(
@@ -70,7 +75,7 @@ def annotate(
 def _work(
     chunks: Sequence[Chunk], folder: Path, crew: Crew, progress: Callable[[Progress], None]
 ) -> None:
-    missing = [chunk for chunk in chunks if not part_path(folder, chunk.number).exists()]
+    missing = [chunk for chunk in chunks if not is_done(folder, chunk.number)]
     tally = Tally(chunks, missing)
     progress(tally.progress())
     if missing:
@@ -83,7 +88,12 @@ def _work(
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep others from writing there too; a process that ends lets go of it, however it ends."""
+    """Keep others from writing there too; a process that ends lets go of it, however it ends.
+
+    Raises:
+        InputError: Another process is writing there.
+        StorageError: The folder cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
@@ -106,50 +116,70 @@ def held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _begin(plan: AnnotationPlan, folder: Path, models: tuple[ModelRecord, ...]) -> Manifest:
-    manifest = Manifest(
-        version=package_version(),
+def new_manifest(
+    plan: AnnotationPlan, models: tuple[ModelRecord, ...], sources: tuple[SourceRecord, ...]
+) -> Manifest:
+    """Return the manifest of a dataset that is begun."""
+    return Manifest(
+        version=_version(),
         plan=plan.model_dump(mode='json'),
         plan_id=plan.plan_id,
         vocabulary=tuple(dict.fromkeys(plan.prompts().values())),
         models=models,
-        sources=tuple(
-            SourceRecord(source=source, topics=plan.topics, size_bytes=_size(source))
-            for source in plan.sources
-        ),
+        sources=sources,
     )
+
+
+def begin(folder: Path, manifest: Manifest) -> Manifest:
+    """Begin a dataset, or go on with one of the same plan and models; inside of `held`.
+
+    Returns:
+        The manifest that is in the folder now.
+
+    Raises:
+        InputError: The folder holds what another plan, or another model, made.
+        StorageError: The disk is full, or the folder cannot be written.
+    """
     path = folder / MANIFEST
     if path.exists():
-        check_same(path, manifest)
+        before = _read(path)
+        _check_same(folder, before, manifest)
         sweep(folder)
-    elif folder.is_dir() and any(folder.iterdir()):
+        return before
+    if any(folder.iterdir()):
         raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
-    else:
-        write_manifest(folder, manifest)
+    write_manifest(folder, manifest)
     return manifest
 
 
-def check_same(path: Path, manifest: Manifest) -> None:
+def _read(path: Path) -> Manifest:
     try:
-        before = parse(path.read_bytes(), Manifest, str(path))
+        return parse(path.read_bytes(), Manifest, str(path))
     except OSError as error:
         raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
+
+
+def _check_same(folder: Path, before: Manifest, manifest: Manifest) -> None:
     if before.plan_id != manifest.plan_id:
         differ = [key for key in manifest.plan if manifest.plan[key] != before.plan.get(key)]
         raise InputError(
-            f'{path.parent} was made by another plan, which differs in {", ".join(differ)}; '
+            f'{folder} was made by another plan, which differs in {", ".join(differ)}; '
             'choose another folder, or ask to begin anew'
         )
     if before.models != manifest.models:
-        raise InputError(f'{path.parent} was made with other models; choose another folder')
+        raise InputError(f'{folder} was made with other models; choose another folder')
+
+
+def _check_unchanged(folder: Path, before: Manifest, manifest: Manifest) -> None:
     for old, new in zip(before.sources, manifest.sources, strict=True):
         if old.size_bytes != new.size_bytes:
             raise InputError(
-                f'{new.source} has changed since {path.parent} was begun; choose another folder'
+                f'{new.source} has changed since {folder} was begun; choose another folder'
             )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `dataset.json`, whole or not at all; inside of `held`."""
     with writing(folder / MANIFEST) as stream:
         stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
 
@@ -166,7 +196,7 @@ def _remove(folder: Path) -> None:
         raise StorageError(f'{folder} cannot be cleared: {error.strerror or error}') from error
 
 
-def package_version() -> str:
+def _version() -> str:
     try:
         return metadata.version('vlm_ros')
     except metadata.PackageNotFoundError:

@@ -26,12 +26,14 @@ class SourceRecord(Record):
         topics: Those that were read; empty for other sources than bags and running systems.
         size_bytes: Of the files, together; None where there are none.
         frames: How many images were annotated.
+        dropped: Of a running system, how many images went by while the models were busy.
     """
 
     source: str
     topics: tuple[str, ...] = ()
     size_bytes: int | None = None
     frames: int = 0
+    dropped: int = 0
 
 
 class SkippedRecord(Record):
