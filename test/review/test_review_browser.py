@@ -301,7 +301,7 @@ def test_every_verdict_is_written_back_at_once(context, server, folder):
     ]
     with page.expect_response('**/apply'):
         press(page, 's')
-    playwright.expect(page.locator('#said')).to_have_text('Saved: 1 verdicts are in the dataset.')
+    playwright.expect(page.locator('#said')).to_have_text('Saved: 1 verdict in the dataset.')
     rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
     assert rows[0].detections[1].review.by == 'ada'
     assert rows[0].detections[0].review is None
@@ -318,7 +318,9 @@ def test_another_browser_sees_what_was_said(browser, context, server, folder):
     second = other.new_page()
     with second.expect_response('**/reviews'):
         second.goto(server.url)
-    playwright.expect(second.locator('#progress')).to_have_text('6 of 6 images, 1 verdicts')
+    playwright.expect(second.locator('#progress')).to_have_text(
+        '6 of 6 images, 1 of 5 boxes reviewed'
+    )
     other.close()
 
 
@@ -331,9 +333,9 @@ def test_verdicts_that_no_server_took_are_sent_later(context, folder):
         server.close()
         thread.join()
     press(page, 'ja')
-    playwright.expect(page.locator('#said')).to_contain_text('kept in this browser')
+    playwright.expect(page.get_by_role('alert')).to_contain_text('kept in this browser')
     playwright.expect(page.locator('#progress')).to_have_text(
-        '6 of 6 images, 1 verdicts, 1 not saved'
+        '6 of 6 images, 1 of 5 boxes reviewed, 1 not saved'
     )
     assert kept_reviews(folder) == []
     with ReviewServer(folder, port=server.port) as again:
@@ -343,7 +345,9 @@ def test_verdicts_that_no_server_took_are_sent_later(context, folder):
         second = context.new_page()
         with second.expect_response(lambda row: row.request.method == 'POST'):
             second.goto(again.url)
-        playwright.expect(second.locator('#progress')).to_have_text('6 of 6 images, 1 verdicts')
+        playwright.expect(second.locator('#progress')).to_have_text(
+            '6 of 6 images, 1 of 5 boxes reviewed'
+        )
         again.close()
         thread.join()
     assert [line.target for line in kept_reviews(folder)] == [('drive-000000', 1)]
@@ -448,7 +452,10 @@ def test_ten_thousand_images(context, tmp_path):
     # The picture that they share is in the page once.
     assert path.stat().st_size < 5_000_000
     page = open_page(context, path.as_uri())
-    assert page.locator('#progress').text_content() == '10000 of 10000 images, 0 verdicts'
+    assert (
+        page.locator('#progress').text_content()
+        == '10000 of 10000 images, 0 of 20000 boxes reviewed'
+    )
     assert page.locator('#page').text_content() == 'Page 1 of 417'
     assert page.evaluate('() => document.querySelectorAll("*").length') < 1000
     page.get_by_role('button', name='Next page').click()
@@ -461,5 +468,7 @@ def test_ten_thousand_images(context, tmp_path):
     page.get_by_role('button', name='Clear').click()
     page.locator('#filters [name=verdict]').select_option('accepted')
     assert len(listed(page)) == 3
-    assert page.locator('#progress').text_content() == '3 of 10000 images, 6 verdicts'
+    assert (
+        page.locator('#progress').text_content() == '3 of 10000 images, 6 of 20000 boxes reviewed'
+    )
     assert context.wrong == []

@@ -13,6 +13,7 @@ from vlm_ros.records import FrameRecord, read_lines
 from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.records.reviews import kept_reviews, latest, lines_of
 from vlm_ros.review.applying import read_manifest
+from vlm_ros.review.entries import entry_of
 from vlm_ros.review.ordering import compare, Comparison, worst_first
 from vlm_ros.review.pictures import files_of, inlined, links_to
 from vlm_ros.whole_files import writing
@@ -169,9 +170,10 @@ def _data(
 ) -> dict[str, Any]:
     kept = [line for record in reviewed.records for line in lines_of(record)]
     kept += kept_reviews(reviewed.folder)
-    places = range(len(reviewed.records))
+    records = reviewed.records
     numbers = {name: number for number, name in enumerate(pictures)}
-    keys = [worst_first(row, reviewed.compared.get(row.key)) for row in reviewed.records]
+    keys = [worst_first(row, reviewed.compared.get(row.key)) for row in records]
+    order = sorted(range(len(records)), key=lambda place: (keys[place], place))
     return {
         'id': _identity(reviewed.records),
         'by': by,
@@ -183,55 +185,10 @@ def _data(
             line.model_dump(mode='json', exclude_defaults=True) for line in latest(kept).values()
         ],
         'frames': [
-            _frame(reviewed.records[place], place, numbers, reviewed.compared)
-            for place in sorted(places, key=lambda place: (keys[place], place))
+            entry_of(records[place], place, numbers, reviewed.compared.get(records[place].key))
+            for place in order
         ],
     }
-
-
-def _frame(
-    record: FrameRecord,
-    place: int,
-    pictures: Mapping[str, int],
-    compared: Mapping[str, Comparison],
-) -> dict[str, Any]:
-    comparison = compared.get(record.key)
-    frame: dict[str, Any] = {
-        'key': record.key,
-        'place': place,
-        'camera': _camera(record),
-        'source': record.source,
-        'status': record.status.name if record.status is not None else 'NOT ASKED',
-        'size': [record.image.width, record.image.height],
-        'boxes': [[row.label, row.score, row.xyxy, row.track_id] for row in record.detections],
-    }
-    more = {
-        'message': record.message,
-        'time': record.time_s,
-        'picture': pictures.get(record.image.file),
-        'caption': record.caption.text or record.caption.status.name if record.caption else '',
-        'answers': [[row.question, row.answer or row.status.name] for row in record.answers],
-        'tags': {group: row.label for group, row in record.tags.items()},
-        'unrecognized': record.unrecognized,
-        'disagreement': round(comparison.disagreement, 4) if comparison else None,
-        'alone': [i for i, agreed in enumerate(comparison.agreed) if not agreed]
-        if comparison
-        else None,
-        'missing': [[row.label, row.score, row.xyxy] for row in comparison.missing]
-        if comparison
-        else None,
-    }
-    return frame | {name: value for name, value in more.items() if value not in (None, '', [], {})}
-
-
-def _camera(record: FrameRecord) -> str:
-    if record.topic:
-        return record.topic
-    if record.time_s is not None or record.stamp_ns is not None:
-        return record.source
-    # Each photograph is a source.
-    folder = str(Path(record.source).parent)
-    return 'photographs' if folder == '.' else folder
 
 
 def _identity(records: Sequence[FrameRecord]) -> str:

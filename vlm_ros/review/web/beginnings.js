@@ -9,13 +9,14 @@ const SVG = 'http://www.w3.org/2000/svg';
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($('data').textContent);
 const frames = data.frames;
+const labels = new Set(data.vocabulary);
 const filters = $('filters');
 const store = `vlm-ros-review:${data.id}`;
 
 const held = new Map();    // what holds of each target
-const mine = new Map();    // what was said here
-const unsent = new Map();  // what no server has taken yet
-let history = [];          // targets and what held before, for undo
+const mine = new Map();    // what was said in this browser; of a served page, what the server lacks
+const troubles = new Map();
+let history = [];          // of this window: targets, and what held before and after, for undo
 let shown = [];            // the images that pass the filters, and which boxes of them
 let place = 0;             // among them
 let target = WHOLE;        // a box of it
@@ -40,7 +41,12 @@ function drawing(tag, attributes, text) {
   return made;
 }
 
-function say(text, bad = false) {
-  $('said').textContent = text;
-  $('said').classList.toggle('bad', bad);
+const many = (number, name) => `${number} ${name}${number === 1 ? '' : 's'}`;
+const say = (text) => { $('said').textContent = text; };
+
+// What is wrong stays on the page until it is not, whatever is said in between.
+function warn(about, text) {
+  troubles.set(about, text);
+  const said = [...new Set(troubles.values())].filter(Boolean).join(' ');
+  if ($('trouble').textContent !== said) $('trouble').textContent = said;
 }

@@ -26,13 +26,14 @@ const texts = new Map();
 
 function textOf(frame) {
   if (!texts.has(frame)) texts.set(frame, searched(frame));
-  return texts.get(frame);
+  // Names that people give come and go.
+  return [texts.get(frame), ...frame.boxes.map((_, index) => labelOf(frame, index))].join('\n').toLowerCase();
 }
 
 function searched(frame) {
   return [frame.key, frame.source, frame.camera, frame.message, frame.caption,
-    ...frame.boxes.map((box) => box[0]), ...(frame.answers || []).flat(),
-    ...Object.values(frame.tags || {})].join('\n').toLowerCase();
+    ...frame.boxes.flatMap(([label, , , track]) => (track ? [label, `#${track}`] : [label])),
+    ...(frame.answers || []).flat(), ...Object.values(frame.tags || {})].join('\n').toLowerCase();
 }
 
 function filter(key, wantedTarget) {
@@ -46,7 +47,10 @@ function filter(key, wantedTarget) {
     const targets = targetsOf(frame, wanted);
     if (targets.length) shown.push({ frame, targets });
   }
-  if (wanted.order === 'recorded') shown.sort((a, b) => a.frame.place - b.frame.place);
+  const { order, ...narrowing } = wanted;
+  const used = Object.values(narrowing).filter(Boolean).length;
+  $('panel').querySelector('summary').textContent = used ? `Filters (${used})` : 'Filters';
+  if (order === 'recorded') shown.sort((a, b) => a.frame.place - b.frame.place);
   place = Math.max(0, shown.findIndex((row) => row.frame.key === key));
   const targets = shown[place]?.targets || [WHOLE];
   const same = shown[place] && shown[place].frame.key === key;

@@ -6,8 +6,22 @@ function relabel() {
   $('relabel-title').textContent = `Relabel ${labelOf(frame, target)}`;
   $('label').value = '';
   $('label').placeholder = labelOf(frame, target);
+  tellLabel();
   $('relabel').returnValue = '';
   $('relabel').showModal();
+}
+
+function labelGiven() {
+  // As a vocabulary has names: printable, with single spaces; and as the list spells it.
+  const given = $('label').value.replace(/[\p{C}\s]+/gu, ' ').trim();
+  const known = [...labels].filter((name) => name.toLowerCase() === given.toLowerCase());
+  return labels.has(given) ? given : known[0] ?? given;
+}
+
+function tellLabel() {
+  const label = labelGiven();
+  const news = !label || labels.has(label) ? 'A name of the list, or another.' : `“${label}” is a new name.`;
+  $('label-news').textContent = news;
 }
 
 const acts = {
@@ -35,10 +49,12 @@ $('actions').addEventListener('click', (event) => {
   const act = event.target.closest('button')?.dataset.do;
   if (act) acts[act]();
 });
+$('label').addEventListener('input', tellLabel);
 $('relabel').addEventListener('close', () => {
-  // As a vocabulary has names: printable, with single spaces.
-  const label = $('label').value.replace(/[\p{C}\s]+/gu, ' ').trim();
-  if ($('relabel').returnValue === 'save' && label) judge('accepted', label);
+  const label = labelGiven();
+  if ($('relabel').returnValue !== 'save' || !label) return;
+  labels.add(label);
+  judge('accepted', label);
 });
 filters.addEventListener('input', () => filter(frameAt()?.key));
 filters.addEventListener('submit', (event) => event.preventDefault());
@@ -48,12 +64,18 @@ $('back').addEventListener('click', () => go(Math.max(0, (Math.floor(place / PAG
 $('on').addEventListener('click', () => go((Math.floor(place / PAGE_SIZE) + 1) * PAGE_SIZE));
 addEventListener('resize', stage);
 addEventListener('online', send);
+addEventListener('storage', (event) => {
+  if (event.key !== store) return;
+  takeIn();
+  show($('said').textContent);
+  send();
+});
+document.addEventListener('visibilitychange', () => { if (!document.hidden) catchUp(); });
 
 function options(name, values) {
   for (const value of values) filters.elements[name].append(element('option', value, { value }));
 }
 
-const labels = new Set(data.vocabulary);
 for (const frame of frames) for (const box of frame.boxes) labels.add(box[0]);
 for (const line of data.reviews) if (line.label) labels.add(line.label);
 options('label', [...labels].sort());
@@ -62,5 +84,6 @@ options('status', [...new Set(frames.map((frame) => frame.status))].sort());
 for (const label of [...labels].sort()) $('labels').append(element('option', undefined, { value: label }));
 
 const kept = restore();
+$('panel').open = innerWidth > 900;
 filter(kept.key, kept.target);
 catchUp();

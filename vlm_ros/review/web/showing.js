@@ -9,17 +9,32 @@ function show(said = '') {
   keepView();
 }
 
+let boxes = 0;
+for (const frame of frames) boxes += frame.boxes.length;
+
 function count() {
   let reviewed = 0;
-  for (const line of held.values()) reviewed += Boolean(line.verdict);
-  const waiting = unsent.size ? `, ${unsent.size} not saved` : '';
-  $('progress').textContent =
-    `${shown.length} of ${frames.length} images, ${reviewed} verdicts${waiting}`;
+  let wholes = 0;
+  for (const line of held.values()) {
+    if (line.verdict && line.box === undefined) wholes += 1;
+    else if (line.verdict) reviewed += 1;
+  }
+  const images = wholes ? ` and ${many(wholes, 'image')}` : '';
+  const waiting = data.served && mine.size ? `, ${mine.size} not saved` : '';
+  $('progress').textContent = `${shown.length} of ${many(frames.length, 'image')}, ` +
+    `${reviewed} of ${many(boxes, 'box').replace('boxs', 'boxes')}${images} reviewed${waiting}`;
+}
+
+const shapeOf = ([left, top, right, bottom]) => ({ x: left, y: top, width: right - left, height: bottom - top });
+
+function outline(parent, points, known) {
+  // Points are the numbers of pixels, whose middles are half a pixel further.
+  parent.append(drawing('polygon', { points: points.join(' '), transform: 'translate(0.5 0.5)', class: `mask ${known}` }));
 }
 
 function rectangle(parent, xyxy, name, scale, known, onclick) {
-  const [left, top, right, bottom] = xyxy;
-  const shape = { x: left, y: top, width: right - left, height: bottom - top };
+  const [left, top] = xyxy;
+  const shape = shapeOf(xyxy);
   parent.append(drawing('rect', { ...shape, class: 'under' }));
   const box = drawing('rect', { ...shape, class: `box ${known}` });
   if (onclick) box.addEventListener('click', onclick);
@@ -73,10 +88,11 @@ function stage() {
     rectangle(picture, xyxy, `other model: ${label} ${score.toFixed(2)}`, scale, 'is-missing');
   }
   for (const index of order) {
-    const [, score, xyxy] = frame.boxes[index];
+    const [, score, xyxy, , outlines] = frame.boxes[index];
     const verdict = verdictOf(frame, index);
     const mark = { accepted: '✓ ', relabelled: '✓ ', rejected: '✗ ' }[verdict] || '';
     const known = [`is-${verdict}`, index === target ? 'is-current' : '', others.has(index) ? '' : 'is-other'];
+    for (const points of outlines || []) outline(picture, points, known.join(' '));
     rectangle(picture, xyxy, `${mark}${labelOf(frame, index)} ${score.toFixed(2)}`, scale, known.join(' '),
       () => { target = index; show(); });
   }
@@ -106,7 +122,6 @@ function facts() {
   for (const [question, answer] of frame.answers || []) fact(list, question, answer);
   for (const [group, label] of Object.entries(frame.tags || {})) fact(list, group, label);
   fact(list, 'Not looked for', (frame.unrecognized || []).join(', '));
-  $('facts').append(list);
   const boxes = element('ul', undefined, { 'aria-label': 'What can be reviewed' });
   const alone = new Set(frame.alone || []);
   const inFilter = new Set(shown[place].targets);
@@ -130,8 +145,17 @@ function facts() {
     row.append(button);
     boxes.append(row);
   }
-  $('facts').append(boxes);
+  $('facts').append(boxes, list);
   if (focused) boxes.querySelector('[aria-current=true]')?.focus();
+}
+
+function boxesOf(frame) {
+  // Cut off as the picture under it is.
+  const [width, height] = frame.size;
+  const made = drawing('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'xMidYMid slice', 'aria-hidden': 'true' });
+  frame.boxes.forEach(([, , xyxy], index) => made.append(
+    drawing('rect', { ...shapeOf(xyxy), class: `box is-${verdictOf(frame, index)}` })));
+  return made;
 }
 
 function overview() {
@@ -145,12 +169,15 @@ function overview() {
     const row = element('li');
     const button = element('button', undefined, { type: 'button', 'data-key': frame.key,
       'aria-current': String(first + offset === place) });
+    const thumbnail = element('span', undefined, { class: 'thumbnail' });
     if (addressOf(frame)) {
-      button.append(reused(frame.key, () => element('img', undefined,
+      thumbnail.append(reused(frame.key, () => element('img', undefined,
         { src: addressOf(frame), alt: '', loading: 'lazy', decoding: 'async' })));
     } else {
-      button.append(element('span', 'no picture', { class: 'none' }));
+      thumbnail.append(element('span', 'no picture', { class: 'none' }));
     }
+    thumbnail.append(boxesOf(frame));
+    button.append(thumbnail);
     const done = frame.boxes.filter((_, index) => verdictOf(frame, index) !== 'open').length;
     const scores = frame.boxes.map((box) => box[1]);
     const looked = LOOKED.includes(frame.status);

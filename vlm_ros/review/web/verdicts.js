@@ -5,23 +5,48 @@ function hold(line) {
   if (!before || moment(line) >= moment(before)) held.set(idOf(line), line);
 }
 
-function recall(name) {
-  try { return JSON.parse(localStorage.getItem(name)) || {}; } catch { return {}; }
+function recall(name, where = localStorage) {
+  try { return JSON.parse(where.getItem(name)) || {}; } catch { return {}; }
 }
 
-function remember(name, state) {
+function remember(name, state, where = localStorage) {
   try {
-    localStorage.setItem(name, JSON.stringify(state));
+    where.setItem(name, JSON.stringify(state));
+    warn(name, '');
   } catch {
-    say('This browser cannot keep your verdicts. Save them (s) before you close the page.', true);
+    warn(name, 'This browser cannot keep your verdicts. Save them (s) before you close the page.');
   }
+}
+
+// What the windows of this browser said. Each takes in what the others did before it writes, so
+// that none wipes out the verdicts of another.
+function takeIn() {
+  for (const line of recall(store).mine || []) {
+    const known = mine.get(idOf(line));
+    if (!known || moment(known) < moment(line)) mine.set(idOf(line), line);
+    hold(line);
+  }
+}
+
+function keep(line) {
+  takeIn();
+  mine.set(idOf(line), line);
+  remember(store, { mine: [...mine.values()] });
+}
+
+function letGo(lines) {
+  takeIn();
+  for (const line of lines) {
+    const known = mine.get(idOf(line));
+    if (known && moment(known) <= moment(line)) mine.delete(idOf(line));
+  }
+  remember(store, { mine: [...mine.values()] });
 }
 
 function restore() {
   data.reviews.forEach(hold);
-  const said = recall(store);
-  for (const line of said.mine || []) { mine.set(idOf(line), line); hold(line); }
-  history = said.history || [];
+  takeIn();
+  history = recall(`${store}:history`, sessionStorage).steps || [];
   const view = recall(`${store}:view`);
   for (const [name, value] of Object.entries(view.filters || {})) {
     if (filters.elements[name]) filters.elements[name].value = value;
@@ -51,9 +76,8 @@ function lineFor(frame, index, verdict, label) {
 
 function put(line) {
   held.set(idOf(line), line);
-  mine.set(idOf(line), line);
-  if (data.served) unsent.set(idOf(line), line);
-  remember(store, { mine: [...mine.values()], history });
+  keep(line);
+  remember(`${store}:history`, { steps: history }, sessionStorage);
   send();
 }
 
@@ -79,7 +103,7 @@ function judge(verdict, label) {
   if (!frame) return;
   if (label && target === WHOLE) return;
   const line = lineFor(frame, target, verdict, label);
-  history.push([frame.key, target, held.get(idOf(line)) || null]);
+  history.push([frame.key, target, review(frame, target), line]);
   history = history.slice(-HISTORY);
   put(line);
   const name = target === WHOLE ? 'the image' : frame.boxes[target][0];
@@ -90,33 +114,37 @@ function judge(verdict, label) {
 function undo() {
   const last = history.pop();
   if (!last) { say('There is nothing to undo.'); return; }
-  const [key, index, before] = last;
+  const [key, index, before, after] = last;
   const frame = frames.find((row) => row.key === key);
   if (!frame) return;
-  put(lineFor(frame, index, before?.verdict, before?.label));
+  const now = review(frame, index);
+  const stands = now?.verdict === after.verdict && now?.label === after.label;
+  if (stands) put(lineFor(frame, index, before?.verdict, before?.label));
   let found = shown.findIndex((row) => row.frame === frame);
   if (found < 0) { shown.unshift({ frame, targets: targetsOf(frame, wishes()) }); found = 0; }
   place = found;
   target = index;
-  show(`Undone: ${index === WHOLE ? 'the image' : frame.boxes[index][0]} of ${key}.`);
+  const name = `${index === WHOLE ? 'the image' : frame.boxes[index][0]} of ${key}`;
+  show(stands ? `Undone: ${name}.` : `Not undone: ${name} was judged anew in another window.`);
 }
 
 async function send() {
-  if (!data.served || sending || !unsent.size) return;
+  if (!data.served || sending || !mine.size) return;
   sending = true;
-  const batch = [...unsent.entries()].slice(0, 500);
+  const batch = [...mine.values()].slice(0, 500);
   try {
-    const body = batch.map(([, line]) => JSON.stringify(line)).join('\n') + '\n';
+    const body = batch.map((line) => JSON.stringify(line)).join('\n') + '\n';
     const answer = await fetch('reviews', { method: 'POST', body,
       headers: { 'Content-Type': 'application/x-ndjson' } });
     if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
-    for (const [id, line] of batch) if (unsent.get(id) === line) unsent.delete(id);
     sending = false;
+    warn('server', '');
+    letGo(batch);
     count();
     await send();
   } catch (error) {
     sending = false;
-    say(`Not saved to the dataset yet, but kept in this browser: ${error.message}`, true);
+    warn('server', `Not saved to the dataset yet, but kept in this browser: ${error.message}`);
     count();
   }
 }
@@ -124,16 +152,17 @@ async function send() {
 async function save() {
   if (data.served) {
     await send();
-    if (unsent.size) return;
+    if (mine.size) return;
     try {
       const answer = await fetch('apply', { method: 'POST' });
       if (!answer.ok) throw new Error((await answer.text()).trim());
       const result = await answer.json();
-      say(`Saved: ${result.reviewed} verdicts are in the dataset` +
+      warn('server', '');
+      say(`Saved: ${many(result.reviewed, 'verdict')} in the dataset` +
         (result.unknown.length ? `, ${result.unknown.length} belong to none of its boxes.` : '.') +
         (result.new_labels.length ? ` New names: ${result.new_labels.join(', ')}.` : ''));
     } catch (error) {
-      say(`Not saved: ${error.message}`, true);
+      warn('server', `Not saved: ${error.message}`);
     }
     return;
   }
@@ -150,20 +179,13 @@ async function catchUp() {
   try {
     const answer = await fetch('reviews');
     if (!answer.ok) throw new Error(answer.statusText);
-    const theirs = new Map();
-    for (const row of (await answer.text()).split('\n')) {
-      if (!row) continue;
-      const line = JSON.parse(row);
-      theirs.set(idOf(line), line);
-      hold(line);
-    }
-    for (const [id, line] of mine) {
-      const known = theirs.get(id);
-      if (!known || moment(known) < moment(line)) unsent.set(id, line);
-    }
-    show();
+    const theirs = (await answer.text()).split('\n').filter(Boolean).map((row) => JSON.parse(row));
+    theirs.forEach(hold);
+    warn('server', '');
+    letGo(theirs);
+    show($('said').textContent);
     await send();
   } catch (error) {
-    say(`The server cannot be reached: ${error.message}`, true);
+    warn('server', `The server cannot be reached: ${error.message}`);
   }
 }
