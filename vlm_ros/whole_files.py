@@ -42,6 +42,18 @@ def writing(path: Path) -> Iterator[BinaryIO]:
                 temporary.unlink()
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        StorageError: It cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f'{path} cannot be removed: {error.strerror or error}') from error
+
+
 def sweep(folder: Path) -> None:
     """Remove what an interrupted `writing` left; nobody else may be writing there."""
     for left in folder.rglob('.*.part'):

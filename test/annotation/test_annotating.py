@@ -15,14 +15,16 @@ from rosbags.typesys import get_typestore, Stores
 from skimage import data
 
 from vlm_ros.annotation.annotator import Annotator, Models
+from vlm_ros.annotation.failures import failure_of
 from vlm_ros.annotation.plan import AnnotationPlan, SamplingPlan
 from vlm_ros.annotation.run import annotate
+from vlm_ros.annotation.summary import summary_of
 from vlm_ros.annotation.work import Alone
 from vlm_ros.backends.embedded.backend import EmbeddedBackend
 from vlm_ros.backends.fake import FakeBackend
-from vlm_ros.errors import InputError, StorageError
+from vlm_ros.errors import InputError, OutOfMemory, StorageError
 from vlm_ros.records import FrameRecord, read_lines
-from vlm_ros.results import Classification, Masks, Status
+from vlm_ros.results import Classification, Detections, Masks, Status
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 Time = STORE.types['builtin_interfaces/msg/Time']
@@ -233,6 +235,110 @@ def test_a_failed_model_is_a_failed_record(tmp_path):
     ]
     assert 'failed on purpose' in records[1].message
     assert records[2].detections == ()
+
+
+def test_what_a_model_failed_at_is_done_again_and_nothing_else(bag, tmp_path):
+    plan = AnnotationPlan(
+        sources=(bag,),
+        vocabulary=('car',),
+        caption=True,
+        tags={'light': ('day', 'night')},
+        chunk_frames=7,
+        images='png',
+        sampling={'every': 2},
+    )
+    _, whole, _ = go(plan, tmp_path / 'whole')
+    # Of each image boxes are asked for first, then the caption.
+    script = ' '.join(['ok'] * 2 + ['fail', 'ok'] + ['ok', 'fail'] + ['ok'] * 30)
+    _, records, _ = go(plan, tmp_path / 'out', script=script)
+    assert [bool(failure_of(record, plan)) for record in records] == [False, True, True] + [
+        False
+    ] * (len(whole) - 3)
+    _, records, again = go(plan, tmp_path / 'out', script='ok ok fail')
+    assert again.calls == 4
+    assert records[1] == whole[1]
+    assert [index for index, row in enumerate(records) if failure_of(row, plan)] == [2]
+    seen = []
+    _, records, again = go(plan, tmp_path / 'out', progress=seen.append)
+    assert again.calls == 2
+    assert (seen[0].chunks_done, seen[-1].chunks_done, seen[-1].frames) == (1, 2, 1)
+    assert everything(tmp_path / 'out') == everything(tmp_path / 'whole')
+    _, _, idle = go(plan, tmp_path / 'out')
+    assert idle.calls == 0
+
+
+class Flickering(Halves):
+    """Has no memory left at its first call."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def classify(self, image, vocabulary, *, ticket=None):
+        self.calls += 1
+        if self.calls == 1:
+            raise OutOfMemory('no memory is left')
+        return super().classify(image, vocabulary, ticket=ticket)
+
+    def segment(self, image, boxes, *, ticket=None):
+        self.calls += 1
+        if self.calls == 1:
+            raise OutOfMemory('no memory is left')
+        return super().segment(image, boxes, ticket=ticket)
+
+
+@pytest.mark.parametrize('wanted', [{'masks': True}, {'tags': {'light': ('day', 'night')}}])
+def test_masks_and_tags_that_failed_are_failures_too(tmp_path, wanted):
+    plan = AnnotationPlan(sources=('sample:',), vocabulary=('car',), **wanted)
+    model = Flickering()
+    crew = Alone(plan, Annotator(plan, Models(FakeBackend(), model, classifier=model)))
+    annotate(plan, tmp_path / 'out', crew=crew)
+    summary = summary_of(tmp_path / 'out', plan)
+    assert (summary.failed, 'no memory is left' in summary.failure) == (1, True)
+    before = model.calls
+    annotate(plan, tmp_path / 'out', crew=crew)
+    assert model.calls == before + 1
+    assert summary_of(tmp_path / 'out', plan).failed == 0
+
+
+def test_a_damaged_part_says_what_to_remove(bag, tmp_path):
+    plan = AnnotationPlan(sources=(bag,), vocabulary=('car',), chunk_frames=7)
+    go(plan, tmp_path / 'out')
+    before = everything(tmp_path / 'out')
+    part = tmp_path / 'out/parts/00001.jsonl'
+    part.write_bytes(part.read_bytes()[:-30])
+    with pytest.raises(StorageError, match=f'remove {part}, and the same command'):
+        go(plan, tmp_path / 'out')
+    part.unlink()
+    go(plan, tmp_path / 'out')
+    assert everything(tmp_path / 'out') == before
+
+
+def test_names_that_could_not_be_looked_for_are_those_of_the_labels(tmp_path):
+    class Blinkered(FakeBackend):
+        def detect(self, image, vocabulary, **options):
+            found = super().detect(image, vocabulary, **options)
+            return Detections(
+                found.xyxy, found.scores, found.labels, unrecognized=('road barrier',)
+            )
+
+    plan = AnnotationPlan(sources=('sample:coffee',), label_set='nuscenes')
+    assert plan.prompts()['road barrier'] != 'road barrier'
+    annotator = Annotator(plan, Models(Blinkered()))
+    annotate(plan, tmp_path / 'out', crew=Alone(plan, annotator))
+    (record,) = read_lines(tmp_path / 'out' / 'annotations.jsonl', FrameRecord)
+    assert record.unrecognized == (plan.prompts()['road barrier'],)
+
+
+def test_a_picture_too_wide_for_its_kind_is_listed_and_the_rest_is_done(tmp_path):
+    photos = tmp_path / 'photos'
+    photos.mkdir()
+    for name, shape in (('a', (48, 64, 3)), ('b', (2, 65536, 3)), ('c', (48, 64, 3))):
+        cv2.imwrite(str(photos / f'{name}.png'), np.full(shape, 90, np.uint8))
+    plan = AnnotationPlan(sources=(str(photos),), vocabulary=('car',), images='jpeg')
+    manifest, records, _ = go(plan, tmp_path / 'out')
+    assert [record.index for record in records] == [0, 2]
+    (row,) = manifest.skipped
+    assert row.reason.endswith('65536x2 pixels cannot be kept as jpeg; use --images png')
 
 
 def video(path, shades):

@@ -206,7 +206,8 @@ class Annotator:
     def _named(self, found: Detections) -> Detections:
         """Give boxes the labels of the set in place of the prompts."""
         labels = tuple(self._prompts[label] for label in found.labels)
-        renamed = Detections(found.xyxy, found.scores, labels, found.unrecognized)
+        unrecognized = tuple(dict.fromkeys(self._prompts[name] for name in found.unrecognized))
+        renamed = Detections(found.xyxy, found.scores, labels, unrecognized)
         if len(set(self._prompts.values())) == len(self._prompts):
             return renamed
         classes = np.unique(np.array(labels, dtype=str), return_inverse=True)[1]

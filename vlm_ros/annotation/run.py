@@ -32,8 +32,9 @@ def annotate(
 ) -> Manifest:
     """Make a dataset, or go on with one.
 
-    Chunks whose part is there are not done again, but for images at which a model failed. Whatever ends it, Ctrl-C included, leaves whole
-    files; the chunks that were under way are done anew by the next run.
+    Chunks whose part is there are not done again, but for images at which a model failed.
+    Whatever ends it, Ctrl-C included, leaves whole files; the chunks that were under way are done
+    anew by the next run.
 
     Args:
         plan: What is wanted.

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlm_ros.annotation.failures import failure_of
+from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.records import FrameRecord, read_lines
 from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.results import Status
@@ -25,7 +27,7 @@ class Summary:
     failure: str
 
 
-def summary_of(folder: Path) -> Summary:
+def summary_of(folder: Path, plan: AnnotationPlan) -> Summary:
     """Count what is in a dataset.
 
     Raises:
@@ -37,7 +39,7 @@ def summary_of(folder: Path) -> Summary:
     for record in read_lines(folder / ANNOTATIONS, FrameRecord):
         images += 1
         found += _has_something(record)
-        if why := _failure(record):
+        if why := failure_of(record, plan):
             failed += 1
             failure = failure or f'{record.key}: {why}'
     return Summary(images, found, failed, failure)
@@ -47,12 +49,3 @@ def _has_something(record: FrameRecord) -> bool:
     caption = record.caption is not None and bool(record.caption.text)
     answered = any(answer.status is Status.OK for answer in record.answers)
     return bool(record.detections) or caption or answered or bool(record.tags)
-
-
-def _failure(record: FrameRecord) -> str:
-    if record.status is Status.FAILED:
-        return record.message
-    for said in (record.caption, *record.answers):
-        if said is not None and said.status is Status.FAILED:
-            return said.message
-    return ''

@@ -20,7 +20,7 @@ class Progress:
         chunks_done: Those of earlier runs included.
         chunks: All there are.
         frames: How many images this run has annotated.
-        failed: Of them, where the detector failed.
+        failed: Of them, where a model failed.
         skipped: What could not be read, in this run.
         lost: How often a worker ended before its chunk was done.
     """

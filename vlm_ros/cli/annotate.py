@@ -165,7 +165,7 @@ def main(args: argparse.Namespace) -> int:
         if files.left_out and not args.quiet:
             complain(f'{name}: {len(files.left_out)} left out, such as '
                      f'{files.left_out[0].name}: {files.left_out[0].reason}', kind='')  # fmt: skip
-    return _end(args, folder, manifest, progress.last, taken_s)
+    return _end(args, plan, folder, manifest, progress.last, taken_s)
 
 
 @contextlib.contextmanager
@@ -192,6 +192,7 @@ def _crew(args: argparse.Namespace, plan: 'AnnotationPlan') -> Iterator['Crew']:
 
 def _end(
     args: argparse.Namespace,
+    plan: 'AnnotationPlan',
     folder: Path,
     manifest: 'Manifest',
     done: 'Progress | None',
@@ -199,7 +200,7 @@ def _end(
 ) -> int:
     from vlm_ros.annotation.summary import summary_of
 
-    summary = summary_of(folder)
+    summary = summary_of(folder, plan)
     frames = done.frames if done else 0
     if not args.quiet:
         parts = [f'{_images(summary.images)} in {folder}']
@@ -210,10 +211,10 @@ def _end(
         if summary.failed:
             parts.append(f'{summary.failed} failed')
         if manifest.skipped:
-            parts.append(f'{len(manifest.skipped)} not readable, see {folder / "dataset.json"}')
+            parts.append(f'{len(manifest.skipped)} skipped, see {folder / "dataset.json"}')
         complain(', '.join(parts), kind='')
     if summary.failed:
-        complain(f'{summary.failure}; --anew tries all again')
+        complain(f'{summary.failure}; the same command tries what failed again')
         return Exit.FAILED
     if manifest.skipped:
         complain(manifest.skipped[0].reason)
