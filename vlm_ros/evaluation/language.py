@@ -6,14 +6,20 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from vlm_ros.data.truths.items import Captioned, Expression, LanguageTruth, Question, Statement
+from vlm_ros.data.truths.items import (
+    Captioned,
+    Expression,
+    LanguageTruth,
+    Question,
+    Statement,
+)
 from vlm_ros.data.truths.replies import ReplyRecord
 from vlm_ros.errors import InputError
 from vlm_ros.evaluation import answers, captions, grounding, known_answers, statements
-from vlm_ros.evaluation.coverage import Coverage, Score, Values
+from vlm_ros.evaluation.coverage import ANSWERED, Coverage, Score, Values
 from vlm_ros.evaluation.intervals import bootstrap, Interval, RESAMPLES
 from vlm_ros.evaluation.retrieval import retrieve
-from vlm_ros.results import Truth
+from vlm_ros.results import Status, Truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +54,24 @@ def score(
     Raises:
         InputError: The dataset is not of this task.
     """
-    kinds: dict[str, type] = {
+    kinds = {
         'refer': Expression,
         'ground': Expression,
         'answer': Question,
         'verify': Statement,
         'caption': Captioned,
     }
-    if truth.layout == 'questions' and task == 'answer':
-        return _known(truth.items, replies, resamples)
-    if task not in kinds or not isinstance(truth.items[0], kinds[task]):
+    is_mixed = truth.layout == 'questions'
+    if not (task == 'answer' if is_mixed else isinstance(truth.items[0], kinds.get(task, ()))):
         raise InputError(f'{truth.layout} is no truth of the task {task}; leave --task out')
     items = truth.items
     if task == 'refer':
         return _refer(items, replies, resamples)
     if task == 'ground':
         return _ground(items, replies, resamples)
+    replies = [_with_silence(reply) for reply in replies]
+    if is_mixed:
+        return _known(items, replies, resamples)
     if task == 'answer':
         return _answer(items, replies, resamples, truth.layout)
     if task == 'verify':
@@ -92,6 +100,12 @@ def score_retrieval(
         numbers[f'{name} median rank'] = _plain(way.median_rank)
     first = found.text_of_image
     return LanguageScore(numbers, first.coverage, first.recall[1].values)
+
+
+def _with_silence(reply: ReplyRecord) -> ReplyRecord:
+    if reply.status in ANSWERED and not reply.text.strip():
+        return reply.model_copy(update={'status': Status.UNSURE})
+    return reply
 
 
 def _pointings(replies: Sequence[ReplyRecord]) -> list[grounding.Pointing]:
@@ -180,11 +194,17 @@ def _verify(
     items: Sequence[Statement], replies: Sequence[ReplyRecord], resamples: int
 ) -> LanguageScore:
     words = {True: Truth.TRUE, False: Truth.FALSE, None: Truth.UNKNOWN}
+    said = [known_answers.read_truth(reply.text) for reply in replies]
     found = statements.verify(
-        [words[known_answers.read_truth(reply.text)] for reply in replies],
+        [words[held] for held in said],
         [item.holds for item in items],
         [item.sentence for item in items],
-        statuses=[reply.status for reply in replies],
+        statuses=[
+            Status.FAILED
+            if reply.status in ANSWERED and held is None and reply.text
+            else reply.status
+            for reply, held in zip(replies, said, strict=True)
+        ],
     )
     numbers = _means('accuracy', found.accuracy, resamples)
     numbers['consistency'] = _plain(found.consistency, found.sentences.answered)

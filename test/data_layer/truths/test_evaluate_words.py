@@ -1,5 +1,6 @@
 """`vlm-ros evaluate` on language datasets: replies from files, and models asked."""
 
+import io
 import json
 import re
 
@@ -29,6 +30,12 @@ def numbers(capsys, *args):
 def replies(path, rows):
     path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
     return path
+
+
+def archive():
+    stream = io.BytesIO()
+    np.savez(stream, table=np.ones((2, 4)))
+    return stream.getvalue()
 
 
 def photograph(path, image):
@@ -145,7 +152,7 @@ def test_questions_and_statements_from_labelled_boxes(capsys, tmp_path, question
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (('"question_id": 2', '"question_id": 1'), 'question 1 twice'),
+        (('"question_id": 2', '"question_id": 1'), 'has 1 twice'),
         (('"no", "group": "random"', '"3", "group": "random"'), "line 2 of .*not '3'"),
         (('"form": "statement"', '"form": "song"'), "line 2: form: .*'statement'"),
     ],
@@ -166,6 +173,25 @@ def test_statements(capsys, tmp_path, nlvr2):
     found = numbers(capsys, own, '--truth', nlvr2)
     assert found['overall']['accuracy'] == pytest.approx(2 / 3)
     assert found['overall']['consistency'] == 0.5
+    own.write_text('dev-850-0-0,maybe\ndev-850-1-0,True\n')
+    status, out, err = run(capsys, own, '--truth', nlvr2, '--json')
+    assert (status, json.loads(out)['coverage']['failed']) == (0, 2)
+    assert "1 replies are no answer to what was asked; the first: 'maybe'" in err
+
+
+def test_an_empty_answer_is_none(capsys, tmp_path, pope, vqa_v2):
+    own = tmp_path / 'results.json'
+    rows = [(42000, 'yes'), (42001, None), (42002, '')]
+    own.write_text(json.dumps([{'question_id': key, 'answer': text} for key, text in rows]))
+    _, out, err = run(capsys, own, '--truth', vqa_v2, '--json')
+    assert json.loads(out)['coverage'] | {'rate': 0} == {
+        'answered': 1, 'abstained': 1, 'failed': 1, 'rate': 0,
+    }  # fmt: skip
+    assert '1 have no answer; the first: the answer is null' in err
+    rows = [{'key': 1, 'text': 'yes'}, {'key': '2', 'status': 'UNSURE'}, {'key': '3'}]
+    own = replies(tmp_path / 'replies.jsonl', rows)
+    found = numbers(capsys, own, '--truth', pope)['coverage']
+    assert (found['answered'], found['abstained'], found['failed']) == (1, 2, 1)
 
 
 def test_captions_and_retrieval(capsys, tmp_path, coco_captions):
@@ -261,7 +287,7 @@ def test_report_shows_the_worst(capsys, tmp_path, refcoco):
         (lambda path: path.write_bytes(b''), 'is no .npy file'),
         (lambda path: np.save(path, [['near', 'far']]), 'it holds <U4'),
         (lambda path: np.save(path, np.ones((2, 4), complex)), 'it holds complex128'),
-        (lambda path: np.savez(path.open('wb'), table=np.ones((2, 4))), 'it holds several'),
+        (lambda path: path.write_bytes(archive()), 'it holds several'),
         (lambda path: np.save(path, np.ones((4, 2))), 'do not fit'),
     ],
 )

@@ -109,8 +109,20 @@ def test_vqa_v2(request, vqa_v2):
     answers = ('no', 'no', *['yes'] * 8)
     assert truth.items[0] == Question('42000', picture, 'is there a cat?', 'yes/no', answers)
     assert [item.group for item in truth.items] == ['yes/no', 'number', 'other']
-    (vqa_v2.parent / 'v2_mscoco_val2014_annotations.json').unlink()
-    with pytest.raises(InputError, match=r'should be in one file .*annotations'):
+    for name, content in (('no', '{"annotations": [1]}'), ('half', '{"annot')):
+        (vqa_v2.parent / f'{name}_annotations.json').write_text(content)
+    (vqa_v2.parent / 'folder_annotations.json').mkdir()
+    assert read(request, 'vqa_v2').items == truth.items
+    answers = vqa_v2.parent / 'v2_mscoco_val2014_annotations.json'
+    with pytest.raises(InputError, match='the answers of VQA alone; name the file of questions'):
+        layout_of(answers)
+    content = json.loads(answers.read_text())
+    content['annotations'][1]['answers'] = content['annotations'][1]['answers'][:3]
+    answers.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r'question 42001 has 3 answers .* is for 10; repeat'):
+        read(request, 'vqa_v2')
+    answers.unlink()
+    with pytest.raises(InputError, match=r'should be in one file .*annotations.*none \(.*half'):
         read(request, 'vqa_v2')
 
 
@@ -225,3 +237,25 @@ def test_what_has_no_layout_says_why(tmp_path, name, content, words):
         layout_of(path)
     assert str(caught.value).startswith(('line 1', str(path)))
     assert 'is not JSON: ' + str(path) not in str(caught.value)
+
+
+@pytest.mark.parametrize('name', ['pope', 'nlvr2', 'vqa_v2', 'questions'])
+def test_what_is_there_twice_is_refused(request, name):
+    path = request.getfixturevalue(name)
+    if name == 'vqa_v2':
+        content = json.loads(path.read_text())
+        content['questions'] *= 2
+        path.write_text(json.dumps(content))
+    else:
+        path.write_text(path.read_text() * 2)
+    with pytest.raises(InputError, match='twice; remove or renumber one'):
+        read(request, name)
+
+
+@pytest.mark.parametrize('name', ['pope', 'nlvr2', 'questions'])
+def test_a_file_of_one_line_is_told_apart(request, tmp_path, name):
+    path = tmp_path / 'one.json'
+    path.write_text(request.getfixturevalue(name).read_text().splitlines()[0])
+    assert layout_of(path) == name
+    path.write_text(path.read_text().replace('"label": "yes"', '"label": "Yes"'))
+    assert len(read_language(path, name if name != 'questions' else 'pope').items) == 1

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from vlm_ros.data.truths.replies import read_replies, ReplyRecord
 from vlm_ros.errors import InputError
 from vlm_ros.evaluation import figures, tables
 from vlm_ros.evaluation.asking import ask_all, NEEDED, similarity_of
+from vlm_ros.evaluation.coverage import ANSWERED
 from vlm_ros.evaluation.intervals import compare, Comparison
 from vlm_ros.evaluation.language import LanguageScore, score, score_retrieval
 
@@ -40,6 +42,9 @@ def evaluate(args: argparse.Namespace, layout: str, task: str) -> int:
         if failed := [reply for reply in replies if reply.message and not reply.text]:
             told = f'{len(failed)} have no answer; the first: {failed[0].message}'
             complain(told, kind='note: ')
+        if task in ('answer', 'verify') and (unread := _unread(replies, found)):
+            told = f'{len(unread)} replies are no answer to what was asked'
+            complain(f'{told}; the first: {unread[0]!r}', kind='note: ')
     title = f'{task}, {layout}: {args.backend or args.predictions}'
     if args.report:
         from vlm_ros.evaluation.report.language import write_report
@@ -51,6 +56,14 @@ def evaluate(args: argparse.Namespace, layout: str, task: str) -> int:
             complain(f'the report is {path}', kind='')
     _print(args, layout, task, found, against)
     return Exit.OK if found.coverage.answered else Exit.NOTHING
+
+
+def _unread(replies: Sequence[ReplyRecord], found: LanguageScore) -> list[str]:
+    return [
+        reply.text
+        for reply, value in zip(replies, found.values.tolist(), strict=True)
+        if math.isnan(value) and reply.status in ANSWERED and reply.text
+    ]
 
 
 def _print(

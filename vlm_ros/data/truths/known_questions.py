@@ -34,15 +34,11 @@ def read_known_questions(path: Path, *, images: Path | None = None) -> LanguageT
         images: The folder of the pictures; None to look around.
 
     Raises:
-        InputError: The file is damaged or no such file, or a number is there twice.
+        InputError: The file is damaged or no such file.
     """
     items: list[Question | Statement] = []
-    seen: set[int] = set()
     for number, value in enumerate(load_lines(path), 1):
         row = checked(value, _Row, path, f'a file of questions in line {number}')
-        if row.question_id in seen:
-            raise InputError(f'{path} has question {row.question_id} twice; remove one')
-        seen.add(row.question_id)
         items.append(_item(row, f'line {number} of {path}'))
     if not items:
         raise InputError(f'{path} has no questions')

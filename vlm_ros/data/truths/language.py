@@ -35,14 +35,21 @@ def read_language(
         images: The folder of the pictures; None to look around.
 
     Raises:
-        InputError: It is not such a dataset, or damaged.
+        InputError: It is not such a dataset, or damaged, or two of its items have one key.
     """
     if images is not None and not images.is_dir():
         raise InputError(f'the folder of pictures {images} is missing')
     if layout in _SPLIT:
-        return _SPLIT[layout](path, split=split, images=images)
-    if layout not in _WHOLE:
+        truth = _SPLIT[layout](path, split=split, images=images)
+    elif layout not in _WHOLE:
         raise InputError(f'{layout} has nothing but boxes of classes; choose --task detect')
-    if split is not None:
+    elif split is not None:
         raise InputError(f'{layout} has a file for each split; name that of {split!r} as --truth')
-    return _WHOLE[layout](path, images=images)
+    else:
+        truth = _WHOLE[layout](path, images=images)
+    seen: set[str] = set()
+    for item in truth.items:
+        if item.key in seen:
+            raise InputError(f'{path} has {item.key} twice; remove or renumber one')
+        seen.add(item.key)
+    return truth

@@ -25,6 +25,10 @@ TASKS = {
     'coco_captions': 'caption',
 }
 """The layouts, and what they are the truth of."""
+_NO_TRUTHS = {
+    'panoptic': 'panoptic segments and no boxes; name the file of instances',
+    'vqa_answers': 'the answers of VQA alone; name the file of questions, and leave it beside',
+}
 
 
 def layout_of(path: Path) -> str:
@@ -42,13 +46,11 @@ def layout_of(path: Path) -> str:
     elif path.suffix.lower() == '.p':
         found = 'refcoco'
     elif path.suffix.lower() == '.jsonl' or _is_lines(path):
-        found = _of_lines(path)
+        found = _of_line(_first(load_lines(path)))
     elif path.suffix.lower() == '.json':
         found = _of_json(load(path))
-        if found == 'panoptic':
-            raise InputError(
-                f'{path} has panoptic segments and no boxes of things; name the file of instances'
-            )
+        if found in _NO_TRUTHS:
+            raise InputError(f'{path} holds {_NO_TRUTHS[found]}')
     else:
         found = ''
     if not found:
@@ -81,23 +83,21 @@ def _of_json(value: Any) -> str:
         question = _first(value['questions'])
         return 'nuscenes_qa' if 'sample_token' in question else 'vqa_v2' if question else ''
     if isinstance(rows, list) and isinstance(value.get('images'), list):
-        if 'caption' in _first(rows):
-            return 'coco_captions'
-        if 'segments_info' in _first(rows):
-            return 'panoptic'
+        if {'caption', 'segments_info'} & _first(rows).keys():
+            return 'coco_captions' if 'caption' in _first(rows) else 'panoptic'
         images = value['images']
         if any(isinstance(image, dict) and 'neg_category_ids' in image for image in images):
             return 'lvis'
         return 'coco' if 'categories' in value else ''
-    if {'sentence', 'identifier'} <= set(value):
-        return 'nlvr2'  # a file of one line
-    question = next(iter(value.values()), None)
-    is_gqa = isinstance(question, dict) and {'question', 'imageId'} <= set(question)
-    return 'gqa' if is_gqa else ''
+    if 'question_id' in _first(rows):
+        return 'vqa_answers'
+    if found := _of_line(value):
+        return found  # a file of one line
+    return 'gqa' if {'question', 'imageId'} <= _first([*value.values()]).keys() else ''
 
 
-def _first(rows: list[Any]) -> dict[str, Any]:
-    return rows[0] if rows and isinstance(rows[0], dict) else {}
+def _first(rows: object) -> dict[str, Any]:
+    return rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
 
 
 def _is_lines(path: Path) -> bool:
@@ -111,8 +111,7 @@ def _is_lines(path: Path) -> bool:
         return False
 
 
-def _of_lines(path: Path) -> str:
-    value = _first(load_lines(path))
+def _of_line(value: dict[str, Any]) -> str:
     if {'sentence', 'identifier'} <= set(value):
         return 'nlvr2'
     if not {'question_id', 'image', 'text', 'label'} <= set(value):

@@ -9,14 +9,17 @@ of JSON for each question of yes or no.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from vlm_ros.data.truths.boxes import pictures_near
 from vlm_ros.data.truths.items import LanguageTruth, Question
 from vlm_ros.data.truths.json_files import checked, load, load_lines
 from vlm_ros.errors import InputError
+
+PEOPLE = 10
+"""How many people answered each question of VQA."""
 
 
 class _Answer(BaseModel):
@@ -67,11 +70,15 @@ class _SampleQuestions(BaseModel):
     questions: list[_SampleQuestion]
 
 
+def _lowered(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 class _PopeQuestion(BaseModel):
     question_id: int
     image: str
     text: str
-    label: Literal['yes', 'no']
+    label: Annotated[Literal['yes', 'no'], BeforeValidator(_lowered)]
 
 
 def read_vqa_v2(path: Path, *, images: Path | None = None) -> LanguageTruth:
@@ -82,7 +89,8 @@ def read_vqa_v2(path: Path, *, images: Path | None = None) -> LanguageTruth:
         images: The folder of COCO's pictures; None to look around.
 
     Raises:
-        InputError: A file is missing, damaged or no such dataset's, or a question has no answers.
+        InputError: A file is missing, damaged or no such dataset's, or a question has not ten
+            answers.
     """
     asked = checked(load(path), _VqaQuestions, path, "VQA's questions")
     file = _annotations_beside(path, asked.data_subtype)
@@ -93,6 +101,11 @@ def read_vqa_v2(path: Path, *, images: Path | None = None) -> LanguageTruth:
         if row.question_id not in answers:
             raise InputError(f'question {row.question_id} of {path} has no answers in {file}')
         own = answers[row.question_id]
+        if len(own.answers) < PEOPLE:
+            raise InputError(
+                f'question {row.question_id} has {len(own.answers)} answers in {file}, and the '
+                f'rule of VQA is for {PEOPLE}; repeat each answer until there are {PEOPLE}'
+            )
         picture = f'COCO_{asked.data_subtype}_{row.image_id:012d}.jpg'
         given = tuple(answer.answer for answer in own.answers)
         key = str(row.question_id)
@@ -169,14 +182,20 @@ def _truth(items: list[Question], layout: str, path: Path, images: Path | None) 
 def _annotations_beside(path: Path, subtype: str) -> Path:
     """Return the file of answers; by what is in it, as the names differ between releases."""
     found: list[Path] = []
+    damaged = ''
     for file in sorted(path.parent.glob('*annotations*.json')):
-        value: Any = load(file)
+        try:
+            value: Any = load(file)
+        except InputError as error:
+            damaged = f' ({error})'
+            continue
         rows = value.get('annotations') if isinstance(value, dict) else None
-        is_own = isinstance(rows, list) and rows and 'question_id' in rows[0]
+        first = rows[0] if isinstance(rows, list) and rows else None
+        is_own = isinstance(first, dict) and 'question_id' in first
         if is_own and value.get('data_subtype', subtype) == subtype:
             found.append(file)
     if len(found) != 1:
-        told = ', '.join(file.name for file in found) or 'none'
+        told = ', '.join(file.name for file in found) or f'none{damaged}'
         raise InputError(
             f'the answers to {path} should be in one file *annotations*.json of {subtype!r} '
             f'beside it, and there is {told}'

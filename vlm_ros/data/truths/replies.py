@@ -32,7 +32,7 @@ class ReplyRecord(Record):
         key: The item's.
         status: OK or NOTHING_FOUND for an answer, UNSURE or NOT_IN_VIEW for an abstention,
             anything else for a failure.
-        text: An answer, a caption, `true` or `false`.
+        text: An answer, a caption, `true` or `false`; an empty one is an abstention.
         boxes: What is pointed at, best first, in pixels of the image.
         message: One line, where there is no answer.
     """
@@ -93,16 +93,22 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 def _of_line(row: Any, number: int, file: Path) -> ReplyRecord:
     if not isinstance(row, dict):
         raise InputError(f'line {number} of {file} is no reply: it is no object')
-    if 'key' in row:
-        return checked(row, ReplyRecord, file, f'a reply in line {number}')
-    return _of_row(row, number, file)
+    if 'key' not in row:
+        return _of_row(row, number, file)
+    # Most keys are numbers, and names of statuses are easier to write by hand.
+    given = {**row, 'key': str(row['key']) if isinstance(row['key'], int) else row['key']}
+    if row.get('status') in Status.__members__:
+        given['status'] = Status[row['status']]
+    return checked(given, ReplyRecord, file, f'a reply in line {number}')
 
 
 def _of_row(row: dict[str, Any], number: int, file: Path) -> ReplyRecord:
     key = next((str(row[name]) for name in _KEYS if name in row), '')
-    text = next((str(row[name]) for name in _TEXTS if name in row), None)
+    text = next((str(row[name]) for name in _TEXTS if row.get(name) is not None), None)
     boxes = row.get('boxes', [row['xyxy']] if 'xyxy' in row else [])
     if not key or (text is None and not boxes and 'boxes' not in row):
+        if key and any(name in row for name in _TEXTS):
+            return ReplyRecord(key=key, status=Status.FAILED, message='the answer is null')
         raise InputError(
             f'entry {number} of {file} is no reply: it needs one of {", ".join(_KEYS)} and one of '
             f'{", ".join(_TEXTS)} or boxes'
