@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from review_dataset import box, HOSTILE, make_dataset, record, RECORDS, WORST_FIRST
+import skimage.data
 
 from vlm_ros.cli.main import main
 from vlm_ros.errors import InputError
@@ -97,6 +98,33 @@ def test_small_pictures_are_in_the_page_and_many_are_beside_it(folder, tmp_path)
     assert picture_of(beside.path, 0) == 'images/astronaut.png'
     away = write_page(folder, tmp_path / 'away' / 'page.html', inline_bytes=0)
     assert picture_of(away.path, 0) == (folder / 'images' / 'astronaut.png').as_uri()
+
+
+def test_pictures_shrink_until_they_fit(tmp_path):
+    folder = tmp_path / 'drive'
+    (folder / 'images').mkdir(parents=True)
+    rows = []
+    for number in range(12):
+        name = f'images/{number}.jpg'
+        cv2.imwrite(str(folder / name), np.roll(skimage.data.coffee(), 50 * number, 1))
+        image = ImageRecord(file=name, width=600, height=400)
+        rows.append(RECORDS[1].model_copy(update={'key': f'k{number}', 'image': image}))
+    # JPEG has no room for it.
+    cv2.imwrite(str(folder / 'images/0.png'), np.zeros((70_000, 2, 3), np.uint8))
+    tall = ImageRecord(file='images/0.png', width=2, height=70_000)
+    rows[0] = rows[0].model_copy(update={'image': tall})
+    make_dataset(folder, rows)
+    widths = []
+    for budget in (1_000_000, 500_000, 300_000):
+        page = write_page(folder, inline_bytes=budget)
+        assert not page.linked
+        assert page.without_picture == 0
+        assert page.path.stat().st_size < budget + 50_000
+        content = picture_of(page.path, 5).partition(',')[2]
+        pixels = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), 1)
+        widths.append(pixels.shape[1])
+    assert widths == [600, 480, 320]
+    assert write_page(folder, inline_bytes=50_000).linked
 
 
 def test_pictures_of_elsewhere_are_not_shown(tmp_path):

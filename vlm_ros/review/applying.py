@@ -7,7 +7,7 @@ from vlm_ros.records import FrameRecord, Manifest, read_lines, write_lines
 from vlm_ros.records.lines import parse
 from vlm_ros.records.manifest import ANNOTATIONS, MANIFEST
 from vlm_ros.records.reviewing import Applied, Reviewing
-from vlm_ros.records.reviews import kept_reviews, locked, read_reviews, REVIEWS
+from vlm_ros.records.reviews import kept_reviews, locked_reviews, read_reviews, REVIEWS
 
 
 def apply_reviews(folder: Path, file: Path | None = None) -> Applied:
@@ -26,7 +26,7 @@ def apply_reviews(folder: Path, file: Path | None = None) -> Applied:
     """
     manifest = read_manifest(folder)
     given = [] if file is None else read_reviews(file)
-    with locked(folder):
+    with locked_reviews(folder):
         kept = kept_reviews(folder)
         lines = list(dict.fromkeys([*kept, *given]))
         if len(lines) > len(kept):
