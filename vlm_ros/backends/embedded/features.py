@@ -38,7 +38,18 @@ class Classifier:
 
     def probabilities(self, features: FloatArray) -> FloatArray:
         """Probabilities `(N, 1000)` of `(N, 1280)` features."""
-        return softmax(features @ self.weights.T + self.bias)
+        return softmax(self._product(features, self.weights.T) + self.bias)
+
+    def direction(self, shares: FloatArray) -> FloatArray:
+        """Direction `(1280,)` in features that speaks for classes with `(1000,)` shares."""
+        return self._product(shares, self.weights)
+
+    @staticmethod
+    def _product(left: FloatArray, right: FloatArray) -> FloatArray:
+        # Not numpy's: the threads of its OpenBLAS spin while they wait. On two busy cores that is
+        # 8 ms instead of 0.8 ms for six windows.
+        product = torch.from_numpy(left) @ torch.from_numpy(right)
+        return np.asarray(product.numpy(), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +86,7 @@ class Level:
         """
         # Logits have no zero of their own: their mean over all classes is what speaks for nothing.
         shares = shares - np.float32(1 / len(shares))
-        logits = self.cells @ (shares @ self.classifier.weights) + shares @ self.classifier.bias
+        logits = self.cells @ self.classifier.direction(shares) + shares @ self.classifier.bias
         return np.asarray(np.maximum(logits, 0), np.float32)
 
 
