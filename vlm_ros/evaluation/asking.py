@@ -21,11 +21,11 @@ from vlm_ros.errors import (
     StorageError,
     VocabularyError,
 )
-from vlm_ros.evaluation.running import begin, PART_IMAGES
+from vlm_ros.evaluation.parts import begin, in_parts
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.images import decode_compressed, Image
 from vlm_ros.phrases import Vocabulary
-from vlm_ros.records import Manifest, ModelRecord, read_lines, write_lines
+from vlm_ros.records import Manifest, ModelRecord, write_lines
 from vlm_ros.records.model import Json
 from vlm_ros.results import Status, Truth
 from vlm_ros.tasks import tasks_of
@@ -61,6 +61,7 @@ def ask_all(
         task: One of `NEEDED` but `retrieve`.
         settings: What else decides the result: the backend and its options.
         folder: Where replies are kept, and taken from when they are there; None to keep none.
+            What FAILED is asked again.
         progress: Told after each item.
 
     Raises:
@@ -70,17 +71,14 @@ def ask_all(
     if folder is not None:
         begin(folder, _manifest(model, truth, task, settings))
     ask = _ask_of(model, task)
-    replies: list[ReplyRecord] = []
-    for first in range(0, len(truth.items), PART_IMAGES):
-        part = None if folder is None else folder / 'parts' / f'{first // PART_IMAGES:05d}.jsonl'
-        own = list(read_lines(part, ReplyRecord)) if part and part.is_file() else None
-        if own is None:
-            own = [_asked(ask, truth, item) for item in truth.items[first : first + PART_IMAGES]]
-            if part is not None:
-                write_lines(part, own)
-        for _ in own:
-            progress()
-        replies += own
+    replies = in_parts(
+        truth.items,
+        lambda _, item: _asked(ask, truth, item),
+        ReplyRecord,
+        folder=folder,
+        pictures=lambda item: [truth.picture(file) for file in item.images],
+        progress=progress,
+    )
     if folder is not None:
         write_lines(folder / REPLIES, replies)
     return replies

@@ -13,7 +13,7 @@ from vlm_ros.boxes import class_wise_non_max_suppression
 from vlm_ros.data.formats import TruthImage
 from vlm_ros.data.formats.kitti import DONT_CARE
 from vlm_ros.data.truths.boxes import BoxTruth
-from vlm_ros.data.truths.predictions import ANNOTATIONS, MANIFEST
+from vlm_ros.data.truths.predictions import ANNOTATIONS
 from vlm_ros.errors import (
     BackendError,
     ImageError,
@@ -22,6 +22,7 @@ from vlm_ros.errors import (
     StorageError,
     VocabularyError,
 )
+from vlm_ros.evaluation.parts import begin, in_parts
 from vlm_ros.images import decode_compressed, Image
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.records import (
@@ -30,17 +31,12 @@ from vlm_ros.records import (
     ImageRecord,
     Manifest,
     ModelRecord,
-    read_lines,
     write_lines,
 )
-from vlm_ros.records.lines import parse
 from vlm_ros.records.model import Json
 from vlm_ros.results import Detections, Status
 from vlm_ros.tasks import Detector
-from vlm_ros.whole_files import sweep, writing
 
-PART_IMAGES = 50
-"""How many images are lost at most when a run is interrupted."""
 SAME_IOU = 0.7
 """Boxes of one class that overlap more, found under two prompts, are one thing."""
 
@@ -83,6 +79,7 @@ def run_detector(
         score_threshold: See `Detector.detect`.
         settings: What else decides the result: the backend and its options.
         folder: Where records are kept, and taken from when they are there; None to keep none.
+            What FAILED is tried again.
         progress: Told after each image.
 
     Raises:
@@ -112,52 +109,22 @@ def run_detector(
     )
     if folder is not None:
         begin(folder, manifest)
-    records: list[FrameRecord] = []
     vocabulary = Vocabulary(tuple(prompts))
-    images = truth.truth.images
-    for first in range(0, len(images), PART_IMAGES):
-        part = None if folder is None else folder / 'parts' / f'{first // PART_IMAGES:05d}.jsonl'
-        if part is not None and part.is_file():
-            records += read_lines(part, FrameRecord)
-            for _ in images[first : first + PART_IMAGES]:
-                progress()
-            continue
-        own = []
-        for number, image in enumerate(images[first : first + PART_IMAGES], first):
-            own.append(_look(model, truth, number, image, vocabulary, prompts, score_threshold))
-            progress()
-        if part is not None:
-            write_lines(part, own)
-        records += own
+
+    def look(number: int, image: TruthImage) -> FrameRecord:
+        return _look(model, truth, number, image, vocabulary, prompts, score_threshold)
+
+    records = in_parts(
+        truth.truth.images,
+        look,
+        FrameRecord,
+        folder=folder,
+        pictures=lambda image: [truth.picture(image)],
+        progress=progress,
+    )
     if folder is not None:
         write_lines(folder / ANNOTATIONS, records)
     return records, manifest
-
-
-def begin(folder: Path, manifest: Manifest) -> None:
-    """Make a folder for what a run says, or see that what is in it is of the same run.
-
-    Raises:
-        InputError: The folder holds something else, or another run.
-        StorageError: It cannot be read or written.
-    """
-    path = folder / MANIFEST
-    if path.is_file():
-        try:
-            before = parse(path.read_bytes(), Manifest, str(path))
-        except OSError as error:
-            raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
-        if (before.plan_id, before.models) != (manifest.plan_id, manifest.models):
-            raise InputError(
-                f'{folder} holds what another model, other settings or other images gave; choose '
-                'another folder'
-            )
-        sweep(folder)
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
-    with writing(path) as stream:
-        stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
 
 
 def read_picture(truth: BoxTruth, image: TruthImage) -> Image:

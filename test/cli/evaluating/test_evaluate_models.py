@@ -2,14 +2,15 @@
 
 import json
 import os
+import shutil
 
 from evaluated_photographs import evaluate, LABELS, numbers, written
 import pytest
 
 from vlm_ros import backends
 from vlm_ros.backends.fake import FakeBackend
-from vlm_ros.data.formats import write_coco, WRITERS
-from vlm_ros.evaluation import running
+from vlm_ros.data.formats import write_coco, write_yolo, WRITERS
+from vlm_ros.evaluation import parts
 from vlm_ros.records import DetectionRecord, FrameRecord, ImageRecord
 from vlm_ros.results import Status
 
@@ -23,7 +24,7 @@ def test_a_backend_is_run_and_goes_on_where_it_stopped(capsys, tmp_path, truth):
     assert first['classes']['cat']['alarms_per_image']['value'] == 1
     assert first['threshold'] == 0.9  # the fake's own
     (tmp_path / 'out' / 'annotations.jsonl').unlink()
-    part = tmp_path / 'out' / 'parts' / '00000.jsonl'
+    (part,) = (tmp_path / 'out' / 'parts').iterdir()
     stamp = os.stat(part).st_mtime_ns
     assert numbers(capsys, *args)['overall'] == first['overall']
     assert os.stat(part).st_mtime_ns == stamp
@@ -49,16 +50,91 @@ class Impatient(FakeBackend):
 
 
 def test_an_interrupted_run_loses_no_whole_part(capsys, tmp_path, truth, monkeypatch):
-    monkeypatch.setattr(running, 'PART_IMAGES', 2)
+    monkeypatch.setattr(parts, 'PART_IMAGES', 2)
     args = ['--backend', 'fake', '--truth', truth, '--output', tmp_path / 'out', '--json', '-q']
     for model in (Impatient(4), Impatient(0)):
         monkeypatch.setattr(backends, 'load', lambda *_, own=model, **__: own)
         status, out, _ = evaluate(capsys, *args)
         assert status == (130 if not out else 0)
-        there = sorted(path.name for path in (tmp_path / 'out' / 'parts').iterdir())
-        assert there == [f'{n:05d}.jsonl' for n in range(1 if status else 3)]
+        there = sorted(path.name[:6] for path in (tmp_path / 'out' / 'parts').iterdir())
+        assert there == [f'{n:05d}-' for n in range(1 if status else 3)]
     assert model.calls == 4  # of six images
     assert json.loads(out)['classes']['cat']['right'] == 1
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        ['--iou', '0.33'],
+        ['--threshold', '2'],
+        ['--threshold', '/nowhere'],
+        ['--against', '/nowhere'],
+        ['--map', 'cat'],
+        ['--map', 'zebra=cat'],
+        ['--report', '/proc/report'],
+    ],
+)
+def test_wrong_arguments_are_found_before_a_model_looks(
+    capsys, tmp_path, truth, monkeypatch, change
+):
+    model = Impatient(1)
+    monkeypatch.setattr(backends, 'load', lambda *_, **__: model)
+    status, out, err = evaluate(capsys, '--backend', 'fake', '--truth', truth, *change)
+    assert (status, out, err.count('\n')) == (2, '', 1)
+    assert model.calls == 0
+
+
+def test_other_pictures_of_the_same_names_are_looked_at(capsys, tmp_path, truth):
+    scene = ['--option', 'scene="cat 0.25 0.05 1 1"']
+    output = tmp_path / 'out'
+    args = ['--backend', 'fake', *scene, '--truth', truth, '--output', output]
+    pictures = truth.parents[1] / 'images'
+    kept = tmp_path / 'kept'
+    shutil.copytree(pictures, kept)
+    for path in pictures.iterdir():
+        if 'chelsea' not in path.name:
+            path.unlink()
+    found = numbers(capsys, *args)
+    assert found['coverage'] == {'answered': 1, 'abstained': 0, 'failed': 5, 'rate': 0.166667}
+    # What failed is tried again, here because the pictures are back.
+    shutil.copytree(kept, pictures, dirs_exist_ok=True)
+    assert numbers(capsys, *args)['coverage']['answered'] == 6
+    # A part that is damaged is made again.
+    (part,) = (output / 'parts').iterdir()
+    part.write_bytes(part.read_bytes()[:-20])
+    assert numbers(capsys, *args)['coverage']['answered'] == 6
+    for path in kept.iterdir():
+        path.write_bytes(b'no picture')
+    assert evaluate(capsys, *args, '--images', kept, '-q')[0] == 1
+    assert len(list((output / 'parts').iterdir())) == 1
+
+
+class Passing(FakeBackend):
+    """Fails at its first call."""
+
+    looked = 0
+
+    def detect(self, *args, **kwargs):
+        self.looked += 1
+        if self.looked == 1:
+            raise RuntimeError('the first is always lost')
+        return super().detect(*args, **kwargs)
+
+
+def test_what_failed_is_tried_again_and_nothing_else(capsys, tmp_path, truth, monkeypatch):
+    args = ['--backend', 'fake', '--truth', truth, '--output', tmp_path / 'out']
+    for answered, calls in ((5, 6), (5, 1), (6, 1)):
+        model = Passing() if answered == 5 else FakeBackend()
+        monkeypatch.setattr(backends, 'load', lambda *_, own=model, **__: own)
+        assert numbers(capsys, *args)['coverage']['answered'] == answered
+        assert getattr(model, 'looked', model.calls) == calls
+
+
+def test_pictures_of_a_relative_list_are_found(capsys, tmp_path, truth_records, monkeypatch):
+    write_yolo(truth_records, LABELS, tmp_path / 'd', images=tmp_path / 'photographs', split='val')
+    monkeypatch.chdir(tmp_path.parent)
+    truth = f'{tmp_path.name}/d/data.yaml'
+    assert numbers(capsys, '--backend', 'fake', '--truth', truth)['coverage']['answered'] == 6
 
 
 @pytest.mark.parametrize('layout', ['coco', 'voc', 'kitti', 'yolo'])

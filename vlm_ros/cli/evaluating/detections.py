@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from vlm_ros.cli.evaluating.models import loaded, settings_of
+from vlm_ros.cli.evaluating.reports import check_folder
 from vlm_ros.cli.exits import complain, Exit
 from vlm_ros.cli.progress import Progress
 from vlm_ros.data.truths.boxes import BoxTruth, read_boxes
@@ -16,10 +17,11 @@ from vlm_ros.data.truths.predictions import (
 )
 from vlm_ros.errors import InputError
 from vlm_ros.evaluation import figures, tables
+from vlm_ros.evaluation.calibration import read_thresholds
 from vlm_ros.evaluation.naming import name, Naming, parse_pairs
 from vlm_ros.evaluation.pairing import pair, Paired
 from vlm_ros.evaluation.running import run_detector
-from vlm_ros.evaluation.summary import compare_runs, RunComparison, summarize
+from vlm_ros.evaluation.summary import compare_runs, overlap_of, RunComparison, summarize
 from vlm_ros.evaluation.tracks import evaluate_tracks
 from vlm_ros.results import Status
 
@@ -29,6 +31,8 @@ THRESHOLD = 0.5
 def evaluate(args: argparse.Namespace, layout: str) -> int:
     """Score boxes, print and write what came of it."""
     truth = read(args, layout)
+    other = read_predictions(Path(args.against), truth) if args.against else None
+    _check_early(args, truth)
     predicted, own_threshold = _predicted(args, truth)
     naming, paired = paired_with(args, truth, predicted)
     threshold = _threshold(args.threshold, paired.labels, own_threshold)
@@ -40,18 +44,10 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         resamples=args.resamples,
     )
     followed = evaluate_tracks(truth, predicted, naming, paired.labels)
-    against = _against(args, truth, paired, threshold)
+    against = _against(args, truth, paired, threshold, other)
     if not args.quiet:
         for line in notes(truth, predicted, naming, paired):
             complain(line, kind='note: ')
-    if args.report:
-        from vlm_ros.evaluation.report.detections import write_report
-
-        path = write_report(
-            Path(args.report), summary, paired, truth, title=_title(args, predicted), runs=against
-        )
-        if not args.quiet:
-            complain(f'the report is {path}', kind='')
     if args.json:
         found = figures.detection(summary, paired, truth.groups)
         found['tracks'] = figures.tracks(followed)
@@ -64,6 +60,14 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         tables.print_tracks(followed, console)
         if against:
             tables.print_runs(against, console)
+    if args.report:
+        from vlm_ros.evaluation.report.detections import write_report
+
+        path = write_report(
+            Path(args.report), summary, paired, truth, title=_title(args, predicted), runs=against
+        )
+        if not args.quiet:
+            complain(f'the report is {path}', kind='')
     return Exit.OK if summary.score.coverage.answered else Exit.NOTHING
 
 
@@ -111,6 +115,17 @@ def notes(truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Pair
     return found
 
 
+def _check_early(args: argparse.Namespace, truth: BoxTruth) -> None:
+    """Find what is wrong with the arguments before a model looks at everything."""
+    overlap_of(args.iou)
+    pairs = parse_pairs(args.map)
+    if args.backend is not None:  # it is asked for the truth's own names
+        name(truth.truth.labels, truth.truth.labels, pairs)
+    _threshold(args.threshold, (), None)
+    if args.report:
+        check_folder(Path(args.report))
+
+
 def _predicted(args: argparse.Namespace, truth: BoxTruth) -> tuple[PredictedSet, float | None]:
     if args.backend is None:
         return read_predictions(Path(args.predictions), truth), None
@@ -145,8 +160,6 @@ def _threshold(
     try:
         value = float(given)
     except ValueError:
-        from vlm_ros.evaluation.calibration import read_thresholds
-
         return read_thresholds(Path(given), labels)
     if not 0 <= value <= 1:
         raise InputError(f'--threshold {given} is not from 0 to 1')
@@ -158,10 +171,10 @@ def _against(
     truth: BoxTruth,
     paired: Paired,
     threshold: float | Mapping[str, float],
+    other: PredictedSet | None,
 ) -> RunComparison | None:
-    if not args.against:
+    if other is None:
         return None
-    other = read_predictions(Path(args.against), truth)
     _, beside = paired_with(args, truth, other)
     if beside.labels != paired.labels:
         raise InputError(

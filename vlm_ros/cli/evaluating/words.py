@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vlm_ros.cli.evaluating.models import loaded, settings_of
+from vlm_ros.cli.evaluating.reports import check_folder
 from vlm_ros.cli.exits import complain, Exit
 from vlm_ros.cli.progress import Progress
 from vlm_ros.data.truths.items import LanguageTruth
@@ -29,13 +30,18 @@ def evaluate(args: argparse.Namespace, layout: str, task: str) -> int:
     for name, given in (('--map', args.map), ('--threshold', args.threshold)):
         if given:
             raise InputError(f'{name} is for boxes of classes, which {layout} does not have')
+    if args.report:
+        check_folder(Path(args.report))
+    other = _other(args, truth, task)
     replies: Sequence[ReplyRecord] = ()
     if task == 'retrieve':
         found = _retrieve(args, truth)
     else:
         replies = _replies(args, truth, task)
         found = score(truth, task, replies, resamples=args.resamples)
-    against = _against(args, truth, task, found)
+    against = None
+    if other is not None:
+        against = compare(other.values, found.values, resamples=args.resamples)
     if not args.quiet:
         if truth.left_out:
             complain(f'{truth.left_out} are left out', kind='note: ')
@@ -46,6 +52,7 @@ def evaluate(args: argparse.Namespace, layout: str, task: str) -> int:
             told = f'{len(unread)} replies are no answer to what was asked'
             complain(f'{told}; the first: {unread[0]!r}', kind='note: ')
     title = f'{task}, {layout}: {args.backend or args.predictions}'
+    _print(args, layout, task, found, against)
     if args.report:
         from vlm_ros.evaluation.report.language import write_report
 
@@ -54,7 +61,6 @@ def evaluate(args: argparse.Namespace, layout: str, task: str) -> int:
         )
         if not args.quiet:
             complain(f'the report is {path}', kind='')
-    _print(args, layout, task, found, against)
     return Exit.OK if found.coverage.answered else Exit.NOTHING
 
 
@@ -123,9 +129,7 @@ def _replies(args: argparse.Namespace, truth: LanguageTruth, task: str) -> list[
 
 
 def _retrieve(args: argparse.Namespace, truth: LanguageTruth) -> LanguageScore:
-    if truth.layout != 'coco_captions':
-        raise InputError(f'{truth.layout} has no captions to be retrieved; leave --task out')
-    owner = [row for row, item in enumerate(truth.items) for _ in item.captions]
+    owner = _owner(truth)
     if args.backend is None:
         table = _matrix(Path(args.predictions))
     else:
@@ -136,6 +140,12 @@ def _retrieve(args: argparse.Namespace, truth: LanguageTruth) -> LanguageScore:
             progress.begin_source(len(truth.items))
             table, owner = similarity_of(model, truth, progress.advance)
     return score_retrieval(table, owner, resamples=args.resamples)
+
+
+def _owner(truth: LanguageTruth) -> list[int]:
+    if truth.layout != 'coco_captions':
+        raise InputError(f'{truth.layout} has no captions to be retrieved; leave --task out')
+    return [row for row, item in enumerate(truth.items) for _ in item.captions]
 
 
 def _matrix(path: Path) -> np.ndarray:  # type: ignore[type-arg]
@@ -153,17 +163,13 @@ def _matrix(path: Path) -> np.ndarray:  # type: ignore[type-arg]
     return table
 
 
-def _against(
-    args: argparse.Namespace, truth: LanguageTruth, task: str, found: LanguageScore
-) -> Comparison | None:
+def _other(args: argparse.Namespace, truth: LanguageTruth, task: str) -> LanguageScore | None:
+    """Return how the run is that this one is compared with."""
     if not args.against:
         return None
     if task == 'retrieve':
-        owner = [row for row, item in enumerate(truth.items) for _ in item.captions]
-        other = score_retrieval(_matrix(Path(args.against)), owner, resamples=1)
-    else:
-        other = score(truth, task, read_replies(Path(args.against), truth.items), resamples=1)
-    return compare(other.values, found.values, resamples=args.resamples)
+        return score_retrieval(_matrix(Path(args.against)), _owner(truth), resamples=1)
+    return score(truth, task, read_replies(Path(args.against), truth.items), resamples=1)
 
 
 def _check_pictures(args: argparse.Namespace, truth: LanguageTruth) -> None:

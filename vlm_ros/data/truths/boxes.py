@@ -9,10 +9,9 @@ from pydantic import BaseModel
 from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo, TruthImage, TruthSet
 from vlm_ros.data.formats.truth import Box, content
 from vlm_ros.data.truths.json_files import checked, load
+from vlm_ros.data.truths.pictures import picture_in, pictures_near
 from vlm_ros.errors import InputError
 
-PICTURES = ('images', 'JPEGImages', 'image_2', '.', '..', '../images')
-"""Where pictures are looked for, from the truth's folder on."""
 FREQUENCIES = {'r': 'rare', 'c': 'common', 'f': 'frequent'}
 """How LVIS calls classes in up to 10, up to 100, and more images."""
 
@@ -46,19 +45,7 @@ class BoxTruth:
 
     def picture(self, image: TruthImage) -> Path | None:
         """Return the file of an image; None where it is not there."""
-        file = Path(image.file)
-        if file.is_absolute():
-            return file if file.is_file() else None
-        if self.pictures is None:
-            return None
-        return next(
-            (
-                place
-                for place in (self.pictures / file, self.pictures / file.name)
-                if place.is_file()
-            ),
-            None,
-        )
+        return picture_in(self.pictures, image.file)
 
 
 def read_boxes(
@@ -105,18 +92,6 @@ def _own_split(file: Path) -> str:
         settings = None  # what reads it all says what is wrong
     there = settings if isinstance(settings, dict) else {}
     return next((part for part in ('val', 'test', 'train') if there.get(part)), 'val')
-
-
-def pictures_near(folder: Path, files: Sequence[str]) -> Path | None:
-    """Return the folder, at or near this one, that has the first of these files."""
-    if not files:
-        return None
-    near = [folder / place for place in PICTURES]
-    near += sorted(place for place in (*folder.glob('*/'), *folder.parent.glob('*/')))
-    for place in near:
-        if (place / files[0]).is_file() or (place / Path(files[0]).name).is_file():
-            return place
-    return None
 
 
 class _Image(BaseModel):

@@ -11,8 +11,8 @@ import re
 import xml.etree.ElementTree as ET
 
 from vlm_ros.data.formats.truth import content, lines, whole_number
-from vlm_ros.data.truths.boxes import pictures_near
 from vlm_ros.data.truths.items import Box, Expression, LanguageTruth
+from vlm_ros.data.truths.pictures import pictures_near
 from vlm_ros.errors import InputError
 
 _PHRASE = re.compile(r'\[/EN#(?P<chain>\d+)/(?P<kinds>[^\s\]]+) (?P<words>[^\]]*)\]')

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_ros.data.truths.pictures import picture_in
+
 Box = tuple[float, float, float, float]
 
 
@@ -77,7 +79,4 @@ class LanguageTruth:
 
     def picture(self, file: str) -> Path | None:
         """Return a picture; None where it is not there."""
-        if self.pictures is None:
-            return None
-        found = (self.pictures / file, self.pictures / Path(file).name)
-        return next((path for path in found if path.is_file()), None)
+        return picture_in(self.pictures, file)

@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from vlm_ros.data.truths.boxes import pictures_near
 from vlm_ros.data.truths.items import LanguageTruth, Question, Statement
 from vlm_ros.data.truths.json_files import checked, load_lines
+from vlm_ros.data.truths.pictures import pictures_near
 from vlm_ros.errors import InputError
 
 _KINDS = {'yes': 'yes/no', 'no': 'yes/no'}

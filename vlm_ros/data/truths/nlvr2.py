@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from vlm_ros.data.truths.boxes import pictures_near
 from vlm_ros.data.truths.items import LanguageTruth, Statement
 from vlm_ros.data.truths.json_files import checked, load_lines
+from vlm_ros.data.truths.pictures import pictures_near
 from vlm_ros.errors import InputError
 
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from vlm_ros.data.truths.boxes import pictures_near
 from vlm_ros.data.truths.items import LanguageTruth, Question
 from vlm_ros.data.truths.json_files import checked, load, load_lines
+from vlm_ros.data.truths.pictures import pictures_near
 from vlm_ros.errors import InputError
 
 PEOPLE = 10

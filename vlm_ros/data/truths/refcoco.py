@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from vlm_ros.data.truths.boxes import pictures_near
 from vlm_ros.data.truths.items import Expression, LanguageTruth
 from vlm_ros.data.truths.json_files import checked, load
 from vlm_ros.data.truths.pickles import read_plain_pickle
+from vlm_ros.data.truths.pictures import pictures_near
 from vlm_ros.errors import InputError
 
 

@@ -1,0 +1,123 @@
+"""What a model says, kept in parts on disk, so that a second run goes on from there."""
+
+from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from pathlib import Path
+from typing import TypeVar
+
+from vlm_ros.data.truths.predictions import MANIFEST
+from vlm_ros.data.truths.replies import ReplyRecord
+from vlm_ros.errors import InputError, StorageError
+from vlm_ros.records import FrameRecord, Manifest, read_lines, write_lines
+from vlm_ros.records.lines import parse
+from vlm_ros.results import Status
+from vlm_ros.whole_files import sweep, writing
+
+PART_IMAGES = 50
+"""How many images are lost at most when a run is interrupted."""
+
+
+Item = TypeVar('Item')
+R = TypeVar('R', FrameRecord, ReplyRecord)
+
+
+def in_parts(
+    items: Sequence[Item],
+    ask: Callable[[int, Item], R],
+    kind: type[R],
+    *,
+    folder: Path | None,
+    pictures: Callable[[Item], Iterable[Path | None]],
+    progress: Callable[[], None],
+) -> list[R]:
+    """Ask about each item, but for what a part on disk has already.
+
+    A part is that of its pictures' very bytes. What has FAILED is tried again.
+
+    Args:
+        items: What is asked about.
+        ask: Takes the number of an item, and the item.
+        kind: What it returns.
+        folder: Below which the parts lie; None to keep none.
+        pictures: The files of an item; None where one is missing.
+        progress: Told after each item.
+
+    Raises:
+        StorageError: The disk is full, or the folder cannot be written.
+    """
+    found: list[R] = []
+    for first in range(0, len(items), PART_IMAGES):
+        rows = items[first : first + PART_IMAGES]
+        part = None
+        before: Sequence[R | None] = [None] * len(rows)
+        if folder is not None:
+            digest = _digest(path for row in rows for path in pictures(row))
+            part = folder / 'parts' / f'{first // PART_IMAGES:05d}-{digest}.jsonl'
+            before = _read(part, kind, len(rows))
+        own: list[R] = []
+        for number, (row, known) in enumerate(zip(rows, before, strict=True), first):
+            if known is None or known.status is Status.FAILED:
+                own.append(ask(number, row))
+            else:
+                own.append(known)
+            progress()
+        if part is not None and own != list(before):
+            write_lines(part, own)
+            _forget_others(part)
+        found += own
+    return found
+
+
+def begin(folder: Path, manifest: Manifest) -> None:
+    """Make a folder for what a run says, or see that what is in it is of the same run.
+
+    Raises:
+        InputError: The folder holds something else, or another run.
+        StorageError: It cannot be read or written.
+    """
+    path = folder / MANIFEST
+    if path.is_file():
+        try:
+            before = parse(path.read_bytes(), Manifest, str(path))
+        except OSError as error:
+            raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
+        if (before.plan_id, before.models) != (manifest.plan_id, manifest.models):
+            raise InputError(
+                f'{folder} holds what another model, other settings or other images gave; choose '
+                'another folder'
+            )
+        sweep(folder)
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
+    with writing(path) as stream:
+        stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
+
+
+def _digest(paths: Iterable[Path | None]) -> str:
+    digest = hashlib.sha256()
+    for path in dict.fromkeys(paths):
+        try:
+            content = b'' if path is None else path.read_bytes()
+        except OSError:
+            content = b''  # who asks about it says why
+        digest.update(f'{path and path.name}\0{len(content)}\0'.encode() + content)
+    return digest.hexdigest()[:12]
+
+
+def _read(part: Path, kind: type[R], count: int) -> Sequence[R | None]:
+    """Return what a part has; nothing where there is none, or where it is damaged."""
+    if not part.is_file():
+        return [None] * count
+    try:
+        found = list(read_lines(part, kind))
+    except InputError:
+        found = []
+    return found if len(found) == count else [None] * count
+
+
+def _forget_others(part: Path) -> None:
+    number = part.name.partition('-')[0]
+    for other in part.parent.glob(f'{number}-*.jsonl'):
+        if other != part:
+            other.unlink(missing_ok=True)
