@@ -13,6 +13,7 @@ nodes = [
     'overlay',
     'memory',
     'monitor',
+    'annotator',
     'perception',
     'demo',
 ]

@@ -10,6 +10,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
+from vlm_ros.nodes.launching import camera_remappings, transport_profile
 
 SHARE = get_package_share_directory('vlm_ros')
 
@@ -44,22 +45,17 @@ ARGUMENTS = {
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
 }
 
-# Fast DDS 2, up to Jazzy, reads the first; Fast DDS 3 the second, and it complains of the first.
-PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and start the nodes."""
-    profile = os.path.join(SHARE, 'config', 'fastdds.xml')
-    own_profile = any(os.environ.get(name) for name in PROFILE_VARIABLES)
-    variable = PROFILE_VARIABLES[os.environ.get('ROS_DISTRO') not in ('humble', 'iron', 'jazzy')]
+    profile = transport_profile(os.path.join(SHARE, 'config', 'fastdds.xml'))
     return LaunchDescription(
         [
             *(
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in ARGUMENTS.items()
             ),
-            *([] if own_profile else [SetEnvironmentVariable(variable, profile)]),
+            *(SetEnvironmentVariable(name, value) for name, value in profile.items()),
             OpaqueFunction(function=_start_nodes),
         ]
     )
@@ -81,6 +77,9 @@ def _start_nodes(context: LaunchContext) -> list[Node]:
     if given['autostart']:
         overrides['autostart'] = is_true('autostart')
     overrides['use_sim_time'] = is_true('use_sim_time')
+    if given['cameras'] and given['source']:
+        raise RuntimeError('source plays one camera without a name: leave out cameras or source')
+    remappings = camera_remappings(given['image'], given['cameras'])
     names = ['detector', 'captioner', 'query']
     if is_true('overlay'):
         names.append('overlay')
@@ -101,7 +100,7 @@ def _start_nodes(context: LaunchContext) -> list[Node]:
             executable=executable,
             namespace=given['namespace'],
             parameters=[given['params_file'], overrides],
-            remappings=[*_remappings(given), ('camera_info', given['camera_info'])],
+            remappings=[*remappings, ('camera_info', given['camera_info'])],
             ros_arguments=['--log-level', given['log_level']],
             output='screen',
             respawn=respawn,
@@ -110,20 +109,3 @@ def _start_nodes(context: LaunchContext) -> list[Node]:
         )
         for executable in executables
     ]
-
-
-def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
-    """Return which topic each camera is read from; raises `RuntimeError` where that is unclear."""
-    topics, cameras = (
-        [text.strip() for text in given[name].split(',') if text.strip()]
-        for name in ('image', 'cameras')
-    )
-    if cameras and given['source']:
-        raise RuntimeError('source plays one camera without a name: leave out cameras or source')
-    if topics and len(topics) != max(1, len(cameras)):
-        wanted = (
-            f'one for each of {", ".join(cameras)}' if cameras else 'one (or name the cameras)'
-        )
-        raise RuntimeError(f'image names {len(topics)} topics; give {wanted}')
-    names = [f'{camera}/image' for camera in cameras] or ['image']
-    return list(zip(names, topics, strict=False))

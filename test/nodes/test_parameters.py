@@ -11,6 +11,7 @@ from rclpy.parameter import Parameter
 import yaml
 
 from vlm_ros.errors import BackendError, InputError
+from vlm_ros.nodes.annotator_parameters import AnnotatorParameters
 from vlm_ros.nodes.captioner import CaptionerParameters
 from vlm_ros.nodes.detector import DetectorNode, DetectorParameters
 from vlm_ros.nodes.image_source import ImageSourceParameters
@@ -31,11 +32,12 @@ PARAMETERS = {
     'overlay': OverlayParameters,
     'memory': MemoryParameters,
     'monitor': MonitorParameters,
+    'annotator': AnnotatorParameters,
 }
 
 
 def test_every_node_has_its_parameters_here():
-    assert PARAMETERS.keys() == {'perception', *NODES}
+    assert PARAMETERS.keys() == {'perception', 'annotator', *NODES}
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'config').glob('*.yaml')), ids=lambda p: p.name)
@@ -45,7 +47,8 @@ def test_every_yaml_loads_and_names_only_parameters_there_are(path):
         given = section['ros__parameters']
         assert given.keys() <= {f.name for f in fields(cls)}
         lists = {f.name for f in fields(cls) if isinstance(f.default, tuple)}
-        cls(**{k: tuple(v) if k in lists else v for k, v in given.items()})
+        as_lists = {k: v.split(', ') if isinstance(v, str) and v else v for k, v in given.items()}
+        cls(**{k: tuple(as_lists[k]) if k in lists else v for k, v in given.items()})
 
 
 def test_perception_yaml_has_every_parameter_at_its_default_with_a_comment():
@@ -61,20 +64,26 @@ def test_perception_yaml_has_every_parameter_at_its_default_with_a_comment():
         assert list(given) == list(defaults), 'keep the order of the dataclass'
 
 
-LAUNCH = ast.parse((ROOT / 'launch' / 'perception.launch.py').read_text())
+LAUNCH, ANNOTATE = (
+    ast.parse((ROOT / 'launch' / f'{name}.launch.py').read_text())
+    for name in ('perception', 'annotate')
+)
 
 
-def keys_of(table):
+def keys_of(table, launch=LAUNCH):
     (found,) = (
-        n.value for n in LAUNCH.body if isinstance(n, ast.Assign) and n.targets[0].id == table
+        n.value for n in launch.body if isinstance(n, ast.Assign) and n.targets[0].id == table
     )
     return [key.value for key in found.keys if key is not None]
 
 
-def test_the_launch_file_names_what_exists():
-    texts = {n.value for n in ast.walk(LAUNCH) if isinstance(n, ast.Constant)}
+@pytest.mark.parametrize(
+    ('launch', 'executables'), [(LAUNCH, ('perception', *NODES)), (ANNOTATE, ('annotator',))]
+)
+def test_the_launch_files_name_what_exists(launch, executables):
+    texts = {n.value for n in ast.walk(launch) if isinstance(n, ast.Constant)}
     setup = (ROOT / 'setup.py').read_text()
-    for executable in ('perception', *NODES):
+    for executable in executables:
         assert executable in texts
         assert re.search(rf"'{executable} = vlm_ros\.nodes\.{executable}:main'", setup) or (
             executable in setup
@@ -88,6 +97,10 @@ def test_the_launch_file_sets_parameters_there_are():
     types = {f.name: type(f.default) for cls in PARAMETERS.values() for f in fields(cls)}
     assert {types[name] for name in keys_of('TEXTS')} <= {str, tuple}
     assert {'source', 'nodes', 'autostart'} <= types.keys()
+    types = {f.name: type(f.default) for f in fields(AnnotatorParameters)}
+    assert {types[name] for name in ('output', *keys_of('TEXTS', ANNOTATE))} <= {str, tuple}
+    assert {types[name] for name in keys_of('SWITCHES', ANNOTATE)} == {bool}
+    assert types['max_rate_hz'] is float
 
 
 def test_the_readme_names_every_argument_of_the_launch_file():

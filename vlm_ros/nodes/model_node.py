@@ -42,7 +42,8 @@ class ModelNode(ManagedNode, Generic[P]):
         name: The node's name.
         parameters: Its dataclass of parameters.
         shared: What the nodes of this process share.
-        tasks: The tasks of which the model must be able to do one, out of `tasks.TASKS`.
+        tasks: The tasks of which the model must be able to do one, out of `tasks.TASKS`; none
+            where the node chooses the model by itself, in `acquire`.
         on_change: Called with new values of the parameters.
     """
 
@@ -78,6 +79,14 @@ class ModelNode(ManagedNode, Generic[P]):
             raise ModelError(self.why_not_active())
         return self._worker
 
+    def acquire(self) -> ModelWorker[Model]:
+        """Return the worker of the model that the parameters name.
+
+        Raises:
+            InputError: They name it wrongly.
+        """
+        return self._shared.acquire(self.settings.values)
+
     def warm_up(self, model: Model) -> None:
         """Have the model do, once, what this node will have it do."""
 
@@ -109,11 +118,11 @@ class ModelNode(ManagedNode, Generic[P]):
 
     async def configure(self) -> None:
         """Load the model, without keeping anybody waiting."""
-        worker = self._worker = self._shared.acquire(self.settings.values)
+        worker = self._worker = self.acquire()
         worker.warm_up(self.warm_up)
         await Pending(self, worker.loaded, Ticket()).result()
         model = worker.model
-        if not set(self._tasks) & set(tasks_of(model)):
+        if self._tasks and not set(self._tasks) & set(tasks_of(model)):
             raise BackendError(
                 f'{model.model_id} cannot {" or ".join(self._tasks)}, only '
                 f'{", ".join(tasks_of(model))}; choose another backend'

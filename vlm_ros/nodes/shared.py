@@ -24,6 +24,7 @@ class Shared:
         self._workers: dict[tuple[Any, ...], ModelWorker[Model]] = {}
         self._users: dict[ModelWorker[Model], int] = {}
         self._feeds: dict[str, ImageFeed] = {}
+        self._last: list[Callable[[], bool]] = []
 
     def acquire(self, chosen: ModelParameters) -> ModelWorker[Model]:
         """Return the worker of a model, which begins to load it when it is acquired first.
@@ -42,15 +43,17 @@ class Shared:
             chosen.max_waiting_requests,
         )
         if key not in self._workers:
-            self._workers[key] = ModelWorker(
-                candidates(chosen),
-                name=chosen.backend,
-                max_requests=chosen.max_waiting_requests,
-                patience=Patience(call_s=chosen.watchdog_s, load_s=chosen.load_timeout_s),
-                report=partial(_log, get_logger(chosen.backend or 'model')),
-            )
+            self._workers[key] = _new_worker(candidates(chosen), chosen)
         worker = self._workers[key]
         self._users[worker] = self._users.get(worker, 0) + 1
+        return worker
+
+    def acquire_own(
+        self, candidate: Candidate[Model], chosen: ModelParameters
+    ) -> ModelWorker[Model]:
+        """Return a new worker that no other node uses; `release` ends it."""
+        worker = _new_worker([candidate], chosen)
+        self._users[worker] = 1
         return worker
 
     def release(self, worker: ModelWorker[Model]) -> Callable[[], bool]:
@@ -75,14 +78,23 @@ class Shared:
             self._feeds[name] = ImageFeed(node, topic)
         return self._feeds[name]
 
+    def at_the_end(self, work: Callable[[], bool]) -> None:
+        """Have something done when everything ends, after the workers.
+
+        Args:
+            work: Does it, within a time of its own; returns whether it is done.
+        """
+        self._last.append(work)
+
     def close(self) -> bool:
-        """End everything; returns whether all workers ended in time."""
+        """End everything; returns whether all of it ended in time."""
         for feed in self._feeds.values():
             feed.close()
         for worker in self._users:
             worker.close(0.0)
         ended = [worker.close() for worker in self._users]
-        return all(ended)
+        last, self._last = self._last, []
+        return all([*ended, *(work() for work in last)])
 
 
 def candidates(chosen: ModelParameters) -> list[Candidate[Model]]:
@@ -103,6 +115,19 @@ def candidates(chosen: ModelParameters) -> list[Candidate[Model]]:
         options = {'device': 'cpu', **backends.parse_options(words, 'fallback')}
         found.append(Candidate(name, partial(backends.load, name, **options)))
     return found
+
+
+def _new_worker(
+    chosen_from: list[Candidate[Model]], chosen: ModelParameters
+) -> ModelWorker[Model]:
+    name = chosen_from[0].name
+    return ModelWorker(
+        chosen_from,
+        name=name,
+        max_requests=chosen.max_waiting_requests,
+        patience=Patience(call_s=chosen.watchdog_s, load_s=chosen.load_timeout_s),
+        report=partial(_log, get_logger(name or 'model')),
+    )
 
 
 def _log(logger: Any, level: int, text: str) -> None:

@@ -1,0 +1,308 @@
+"""The annotator node, through real topics: live cameras become a dataset like any other."""
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import numpy as np
+import pytest
+from sensor_msgs.msg import CompressedImage
+from skimage import data
+from std_msgs.msg import Header
+
+from vlm_ros.nodes.annotator import AnnotatorNode
+from vlm_ros.nodes.conversions import image_to_msg, ns_to_stamp
+from vlm_ros.records import FrameRecord, Manifest, read_lines
+from vlm_ros.results import Status
+from vlm_ros.review import write_page
+
+PHOTO = np.ascontiguousarray(data.astronaut()[:96, :128])
+START_NS = 1_700_000_000_000_000_000
+FAKE = {'backend': 'fake', 'vocabulary': '[person, dog]'}
+
+
+def header(number):
+    return Header(stamp=ns_to_stamp(START_NS + number * 100_000_000), frame_id='front')
+
+
+def view(number):
+    return np.ascontiguousarray(np.roll(PHOTO, 4 * number, axis=1))
+
+
+def raw(number, **fields):
+    msg = image_to_msg(view(number), header(number))
+    for name, value in fields.items():
+        setattr(msg, name, value)
+    return msg
+
+
+def compressed(number):
+    content = cv2.imencode('.png', view(number)[..., ::-1])[1]
+    return CompressedImage(header=header(number), format='png', data=content.tobytes())
+
+
+def records(folder):
+    return list(read_lines(folder / 'annotations.jsonl', FrameRecord))
+
+
+def manifest(folder):
+    return Manifest.model_validate_json((folder / 'dataset.json').read_bytes())
+
+
+@pytest.fixture
+def annotator(graph, tmp_path):
+    """Start the node on a folder, and show it images until each is in the dataset."""
+
+    class Annotator:
+        folder = tmp_path / 'dataset'
+
+        def start(self, **parameters):
+            active = parameters.pop('active', True)
+            values = {**FAKE, 'output': str(self.folder), **parameters}
+            values = {name: value for name, value in values.items() if value is not None}
+            graph.start(AnnotatorNode, active=active, annotator=values)
+            (self.node,) = graph.nodes
+
+        def show(self, *messages, topic='image'):
+            for msg in messages:
+                before = self.looked_at
+                graph.publish(msg, topic)
+                graph.spin_until(lambda before=before: self.looked_at > before, 'a look')
+
+        @property
+        def looked_at(self):
+            return sum(meter.processed + meter.dropped for meter in self.node._meters.values())
+
+        def finish(self):
+            assert graph.change_state('annotator', 'deactivate')
+
+    return Annotator()
+
+
+def test_images_become_records_pictures_and_exports(graph, annotator):
+    annotator.start(formats='"coco, mcap"', track='true')
+    annotator.show(*(raw(number) for number in range(3)))
+    annotator.finish()
+    found = records(annotator.folder)
+    assert [row.index for row in found] == [0, 1, 2]
+    assert [row.time_s for row in found] == [0.0, 0.1, 0.2]
+    assert [row.stamp_ns for row in found] == [START_NS + n * 100_000_000 for n in range(3)]
+    assert {(row.source, row.topic, row.status) for row in found} == {
+        ('/image#1', '/image', Status.OK)
+    }
+    assert {box.label for row in found for box in row.detections} == {'person', 'dog'}
+    assert {box.track_id for box in found[-1].detections} == {1, 2}
+    for number, row in enumerate(found):
+        kept = cv2.imread(str(annotator.folder / row.image.file))[..., ::-1]
+        assert kept.shape[:2] == (row.image.height, row.image.width)
+        assert np.abs(kept.astype(int) - view(number)).mean() < 3
+    made = manifest(annotator.folder)
+    assert [(row.source, row.topics, row.frames) for row in made.sources] == [
+        ('/image#1', ('/image',), 3)
+    ]
+    assert (made.skipped, [row.task for row in made.models]) == ((), ['detector'])
+    coco = next((annotator.folder / 'exports' / 'coco').rglob('*.json'))
+    assert len(json.loads(coco.read_text())['images']) == 3
+    assert (annotator.folder / 'exports' / 'mcap' / 'annotated.mcap').stat().st_size > 1000
+    write_page(annotator.folder, annotator.folder / 'review.html')
+    assert found[2].key in (annotator.folder / 'review.html').read_text()
+
+
+def test_several_cameras_raw_and_compressed_go_into_one_dataset(graph, annotator):
+    annotator.start(cameras='front, rear')
+    for number in range(2):
+        annotator.show(raw(number), topic='front/image')
+        annotator.show(compressed(number), topic='rear/image/compressed')
+    annotator.finish()
+    found = records(annotator.folder)
+    assert [(row.topic, row.index) for row in found] == [
+        ('/front/image', 0),
+        ('/rear/image', 0),
+        ('/front/image', 1),
+        ('/rear/image', 1),
+    ]
+    assert len({row.key for row in found}) == 4
+    assert [row.source for row in manifest(annotator.folder).sources] == [
+        '/front/image#1',
+        '/rear/image#1',
+    ]
+
+
+def test_a_second_run_appends_and_annotates_no_image_twice(graph, annotator):
+    annotator.start()
+    annotator.show(raw(0), raw(1))
+    annotator.finish()
+    assert graph.change_state('annotator', 'activate')
+    annotator.show(raw(1), raw(2), raw(3))
+    annotator.finish()
+    found = records(annotator.folder)
+    assert [(row.source, row.index, row.time_s) for row in found] == [
+        ('/image#1', 0, 0.0),
+        ('/image#1', 1, 0.1),
+        ('/image#2', 0, 0.0),
+        ('/image#2', 1, 0.1),
+    ]
+    assert len({row.key for row in found}) == 4
+    assert sorted(path.name for path in (annotator.folder / 'parts').glob('*[0-9].jsonl')) == [
+        '00000.jsonl',
+        '00001.jsonl',
+    ]
+
+
+def test_what_cannot_be_read_and_a_silent_camera_are_listed(graph, annotator):
+    annotator.start(cameras='front, rear')
+    diagnostics = graph.collect(DiagnosticArray, '/diagnostics')
+    annotator.show(raw(0, encoding='rgb9'), raw(1, encoding='rgb9'), raw(2), topic='front/image')
+    graph.spin_until(
+        lambda: any(
+            status.name == 'annotator: rear' and '/rear/image' in status.message
+            for msg in diagnostics
+            for status in msg.status
+        ),
+        'a report of the silent camera',
+    )
+    annotator.finish()
+    assert [(row.topic, row.index) for row in records(annotator.folder)] == [('/front/image', 2)]
+    unread, silent = manifest(annotator.folder).skipped
+    assert unread.name == 'image 0 of /front/image#1 (and 1 more)'
+    assert 'rgb9' in unread.reason
+    assert silent.name == '/rear/image#1'
+    assert '/rear/image' in silent.reason
+
+
+def test_images_that_a_busy_model_lets_go_by_are_counted(graph, annotator):
+    annotator.start(backend_options='latency_s=0.3')
+    for number in range(10):
+        graph.publish(raw(number))
+        graph.spin_for(0.02)
+    graph.spin_until(lambda: annotator.looked_at == 10, 'a look at each')
+    annotator.finish()
+    found = records(annotator.folder)
+    (source,) = manifest(annotator.folder).sources
+    assert found[-1].index == 9, 'the newest frame wins'
+    assert source.dropped > 0
+    assert source.frames == len(found)
+    assert source.frames + source.dropped == 10
+
+
+def test_another_plan_is_refused_and_the_node_lives_on_saying_so(graph, annotator):
+    annotator.start()
+    annotator.show(raw(0))
+    annotator.finish()
+    assert graph.change_state('annotator', 'cleanup')
+    before = records(annotator.folder)
+    annotator.node.settings.set(vocabulary=['cat'])
+    diagnostics = graph.collect(DiagnosticArray, '/diagnostics')
+    assert not graph.change_state('annotator', 'configure')
+    told = graph.spin_until(
+        lambda: next(
+            (
+                status
+                for msg in diagnostics
+                for status in msg.status
+                if status.name == 'annotator: lifecycle' and status.level == DiagnosticStatus.ERROR
+            ),
+            None,
+        ),
+        'an error',
+    )
+    assert 'another plan, which differs in vocabulary' in told.message
+    assert records(annotator.folder) == before
+    annotator.node.settings.set(vocabulary=['person', 'dog'])
+    assert graph.change_state('annotator', 'configure')
+    assert graph.change_state('annotator', 'activate')
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ({'output': '""'}, 'there is no output'),
+        ({'vocabulary': '""'}, 'there is nothing to annotate'),
+        ({'labels': 'kitti'}, 'give a label_set or a vocabulary, not both'),
+        ({'labels': 'kiti', 'vocabulary': '""'}, "'kiti'"),
+        ({'formats': 'cocoa'}, "there is no format 'cocoa'"),
+        ({'formats': 'mcap', 'images': 'none'}, 'images:=jpeg'),
+        ({'plan': '/nowhere/plan.yaml'}, 'the plan /nowhere/plan.yaml cannot be read'),
+        ({'backend': 'fakee'}, "'fakee'"),
+        ({'output': '/proc/dataset'}, '/proc/dataset'),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(graph, annotator, given, message):
+    annotator.start(active=False, **given)
+    trouble = graph.spin_until(lambda: annotator.node.trouble, 'the reason')
+    assert message in trouble
+    assert '\n' not in trouble
+    assert annotator.node.state != 'active'
+
+
+def test_the_plan_of_recordings_serves_live_cameras(graph, annotator, tmp_path):
+    plan = tmp_path / 'plan.yaml'
+    plan.write_text(
+        "sources: [drive/]\ntopics: [/front]\nlabel_set: kitti\nquestions: ['is it raining?']\n"
+        'images: png\nsampling: {every: 2}\nbackend: {name: fake, options: {latency_s: 0.01}}\n'
+    )
+    annotator.start(plan=str(plan), backend=None, vocabulary=None)
+    annotator.show(*(raw(number) for number in range(3)))
+    annotator.finish()
+    found = records(annotator.folder)
+    assert [row.index for row in found] == [0, 2]
+    assert [row.answers[0].question for row in found] == ['is it raining?'] * 2
+    assert Path(found[0].image.file).suffix == '.png'
+    assert 'Pedestrian' in manifest(annotator.folder).vocabulary
+
+
+def test_a_folder_that_cannot_be_written_costs_only_what_came_meanwhile(
+    graph, annotator, monkeypatch
+):
+    annotator.start(part_s='1.0')
+    annotator.show(raw(0))
+    opened = os.open
+
+    def full(path, *args, **more):
+        if str(annotator.folder / 'images') in str(path):
+            raise OSError(28, 'No space left on device')
+        return opened(path, *args, **more)
+
+    monkeypatch.setattr(os, 'open', full)
+    diagnostics = graph.collect(DiagnosticArray, '/diagnostics')
+    annotator.show(raw(1), raw(2))
+
+    def dataset_level():
+        return [
+            (status.level, status.message)
+            for msg in diagnostics
+            for status in msg.status
+            if status.name == 'annotator: dataset'
+        ]
+
+    graph.spin_until(
+        lambda: any(
+            level == DiagnosticStatus.ERROR and 'No space left' in message
+            for level, message in dataset_level()
+        ),
+        'an error',
+    )
+    monkeypatch.undo()
+    diagnostics.clear()
+    annotator.show(raw(3))
+    graph.spin_until(
+        lambda: any(level == DiagnosticStatus.OK for level, _ in dataset_level()), 'an end to it'
+    )
+    annotator.finish()
+    assert [row.index for row in records(annotator.folder)] == [0, 3]
+    (skipped,) = manifest(annotator.folder).skipped
+    assert skipped.name == 'image 1 of /image#1 (and 1 more)'
+    assert 'No space left' in skipped.reason
+
+
+def test_parts_are_written_while_it_runs_and_the_rest_when_the_process_ends(graph, annotator):
+    annotator.start(part_s='1.0')
+    annotator.show(raw(0))
+    part = annotator.folder / 'parts' / '00000.jsonl'
+    graph.spin_until(part.exists, 'a part')
+    assert not (annotator.folder / 'annotations.jsonl').exists()
+    annotator.show(raw(1))
+    graph.stop()
+    assert [row.index for row in records(annotator.folder)] == [0, 1]
