@@ -1,11 +1,13 @@
 """COCO files, held against pycocotools and faster-coco-eval."""
 
 import json
+from pathlib import Path
 
 import faster_coco_eval
 import numpy as np
 import pycocotools.coco
 import pytest
+import supervision as sv
 
 from vlm_ros.data.formats import read_coco, write_coco
 from vlm_ros.data.formats.masks import pixels_of
@@ -43,6 +45,19 @@ def test_reference_readers_read_all(reader, written, dataset):
     np.testing.assert_array_equal(coco.annToMask(masked), pixels)
     assert masked['area'] == pixels.sum() > 30_000
     assert coco.getAnnIds(imgIds=[3]) == []
+
+
+def test_supervision_reads_boxes_and_masks(dataset, tmp_path):
+    out = tmp_path / 'coco'
+    path = write_coco(dataset.records, dataset.vocabulary, out, images=dataset.folder).path
+    read = sv.DetectionDataset.from_coco(str(out / 'images'), str(path), force_masks=True)
+    assert tuple(read.classes) == dataset.vocabulary
+    found = {Path(name).stem: detections for name, _, detections in read}
+    assert [len(found[record.key]) for record in dataset.records[:3]] == [3, 1, 0]
+    cats = found[dataset.records[0].key]
+    np.testing.assert_allclose(cats.xyxy[0], dataset.records[0].detections[0].xyxy)
+    pixels = pixels_of(dataset.records[0].detections[2].mask, (300, 451), '')
+    np.testing.assert_array_equal(cats.mask[2], pixels.astype(bool))
 
 
 def test_masks_come_back_as_they_were(written, dataset):

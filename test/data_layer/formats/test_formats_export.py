@@ -1,6 +1,7 @@
 """What all formats share: which images and boxes are written, and that all is whole."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -193,3 +194,27 @@ def test_what_cannot_be_exported_is_one_line(name, dataset, tmp_path, change, wo
 def test_names_that_are_one_in_kitti_are_refused(tmp_path):
     with pytest.raises(VocabularyError, match="'a b' and 'a_b' are both a_b"):
         WRITERS['kitti']([], ['a b', 'a_b'], tmp_path)
+    with pytest.raises(VocabularyError, match=r'DontCare marks .*; rename the class'):
+        WRITERS['kitti']([], ['cat', 'DontCare'], tmp_path)
+
+
+@every_format
+def test_a_picture_that_cannot_be_read_is_named_and_not_its_copy(
+    name, dataset, tmp_path, monkeypatch
+):
+    def refuse(*_):
+        raise OSError('no links here')
+
+    monkeypatch.setattr(os, 'link', refuse)
+    first = dataset.records[0]
+    picture = dataset.folder / first.image.file
+
+    def damaged(path):
+        if path == picture:
+            raise OSError(5, 'Input/output error')
+        return was(path)
+
+    was = Path.read_bytes
+    monkeypatch.setattr(Path, 'read_bytes', damaged)
+    with pytest.raises(InputError, match=rf'the picture {picture} .* cannot be read: Input/out'):
+        WRITERS[name]([first], dataset.vocabulary, tmp_path, images=dataset.folder)

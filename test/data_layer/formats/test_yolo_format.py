@@ -98,9 +98,14 @@ def test_predictions_have_scores(dataset, tmp_path):
 
 
 def test_splits_share_a_file_of_settings(out, dataset):
+    # Training begins with `train` and `val` alone.
+    assert yaml.safe_load((out / 'data.yaml').read_text())['val'] == 'train.txt'
     write_yolo(dataset.records[:1], dataset.vocabulary, out, images=dataset.folder, split='val')
     assert len(read_yolo(out / 'data.yaml').images) == 4
     assert len(read_yolo(out / 'data.yaml', split='val').images) == 1
+    other = out.with_name('other')
+    write_yolo(dataset.records[:1], dataset.vocabulary, other, images=dataset.folder, split='val')
+    assert len(read_yolo(other / 'data.yaml').images) == 1
 
 
 def test_the_public_layout_is_read(out, dataset):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import os
 from pathlib import Path, PurePosixPath
 import secrets
-import shutil
 
 from vlm_ros.errors import InputError, StorageError, VocabularyError
 from vlm_ros.records import DetectionRecord, FrameRecord, SkippedRecord, Verdict
@@ -190,8 +189,9 @@ class Export:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             # Another disk, or one without links.
-            with writing(target) as stream, source.open('rb') as content:
-                shutil.copyfileobj(content, stream)
+            content = _content(source, record.key)
+            with writing(target) as stream:
+                stream.write(content)
 
     def _forget(self, record: FrameRecord, name: str, labels: str) -> None:
         # What an earlier export wrote would still be trained on.
@@ -208,6 +208,15 @@ class Export:
                 raise StorageError(
                     f'{file} of an earlier export cannot be removed: {error.strerror or error}'
                 ) from error
+
+
+def _content(picture: Path, key: str) -> bytes:
+    try:
+        return picture.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f'the picture {picture} of {key} cannot be read: {error.strerror or error}'
+        ) from error
 
 
 def checked_names(vocabulary: Sequence[str]) -> tuple[str, ...]:

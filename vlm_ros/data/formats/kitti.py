@@ -65,11 +65,15 @@ def write_kitti(
     Raises:
         InputError: A key is there twice, a label is not in the vocabulary, or a picture is
             missing.
-        VocabularyError: Two names are the same without their spaces.
+        VocabularyError: Two names are the same without their spaces, or one is `DontCare`.
         StorageError: The disk is full, or the folder cannot be written.
     """
     export = Export(vocabulary, folder, images, 'image_2')
     types = list(_types(export.vocabulary))
+    if DONT_CARE in types:
+        raise VocabularyError(
+            f'{DONT_CARE} marks regions in which nothing counts in KITTI labels; rename the class'
+        )
     for record, _, boxes in export.frames(records, 'label_2/{}.txt'):
         rows = [_row(box, types[box.number], scores) for box in boxes]
         write_text(folder / 'label_2' / f'{record.key}.txt', rows)

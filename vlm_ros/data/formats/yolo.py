@@ -46,6 +46,9 @@ def write_yolo(
 ) -> Written:
     """Write `data.yaml`, `SPLIT.txt` that lists the images, and `labels/KEY.txt`.
 
+    `data.yaml` names a list for `train` and one for `val`, without which training does not begin;
+    that of this split stands for one that is not there. Write a split of its own to validate on.
+
     Args:
         records: The images; see `Export` for those that are left out.
         vocabulary: The names, in the order of their numbers.
@@ -72,12 +75,21 @@ def write_yolo(
     write_text(folder / f'{split}.txt', listed)
     path = folder / 'data.yaml'
     names = dict(enumerate(export.vocabulary))
-    others = (part for part in ('train', 'val', 'test') if part != split)
-    there = {part: f'{part}.txt' for part in others if (folder / f'{part}.txt').is_file()}
-    settings = {**there, split: f'{split}.txt', 'nc': len(names), 'names': names}
+    settings = {**_lists(folder, split), 'nc': len(names), 'names': names}
     described = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     write_text(path, [described.rstrip('\n')])
     return export.written(path)
+
+
+def _lists(folder: Path, split: str) -> dict[str, str]:
+    """Return the list of each split; training refuses a file without `train` and `val`."""
+    there = [
+        part
+        for part in dict.fromkeys(['train', 'val', 'test', split])
+        if part == split or (folder / f'{part}.txt').is_file()
+    ]
+    lists = {part: f'{part}.txt' for part in there}
+    return {'train': lists.get('train', f'{split}.txt'), 'val': f'{split}.txt', **lists}
 
 
 def _row(box: ExportedBox, size: tuple[int, int], masks: bool, scores: bool, key: str) -> str:
