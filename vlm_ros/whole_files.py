@@ -2,12 +2,47 @@
 
 from collections.abc import Iterator
 import contextlib
+import fcntl
 import os
 from pathlib import Path
 import secrets
 from typing import BinaryIO
 
-from vlm_ros.errors import StorageError
+from vlm_ros.errors import InputError, StorageError
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
+    """Keep other processes that ask for the same lock out of a block; works on NFS, too.
+
+    A process that ends lets go of it, however it ends. Where the file system has no locks, nobody
+    is kept out.
+
+    Args:
+        path: A file for it, which is made and stays.
+        waits: Whether to wait for whoever has it.
+
+    Raises:
+        InputError: Somebody has it, and it is not waited for.
+        StorageError: The folder cannot be made or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open('ab')  # to be written, or NFS would not lock it
+    except OSError as error:
+        raise StorageError(
+            f'{path.parent} cannot be written: {error.strerror or error}; choose another folder'
+        ) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise InputError(
+                f'another process is writing {path.parent}; wait for it, or choose another folder'
+            ) from error
+        except OSError:
+            pass
+        yield
 
 
 @contextlib.contextmanager
@@ -31,6 +66,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         temporary.replace(path)
         temporary = None
+        _sync(path.parent)
     except OSError as error:
         raise StorageError(
             f'{path} cannot be written: {error.strerror or error}; make room or choose another '
@@ -40,6 +76,16 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder outlast a loss of power, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def remove(path: Path) -> None:
@@ -54,8 +100,13 @@ def remove(path: Path) -> None:
         raise StorageError(f'{path} cannot be removed: {error.strerror or error}') from error
 
 
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is what an interrupted `writing` left, or one that is being written."""
+    return path.name.startswith('.') and path.suffix == '.part'
+
+
 def sweep(folder: Path) -> None:
     """Remove what an interrupted `writing` left; nobody else may be writing there."""
-    for left in folder.rglob('.*.part'):
+    for left in filter(is_unfinished, folder.rglob('.*.part')):
         with contextlib.suppress(OSError):
             left.unlink()

@@ -10,7 +10,7 @@ from vlm_ros.annotation.tracks import tracked
 from vlm_ros.records import FrameRecord, SkippedRecord, write_lines
 from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.records.reviewing import Reviewing
-from vlm_ros.records.reviews import kept_reviews, locked, REVIEWS
+from vlm_ros.records.reviews import kept_reviews, locked_reviews
 
 
 def merge(
@@ -41,13 +41,9 @@ def merge(
 
 def _write(folder: Path, records: Iterator[FrameRecord]) -> Iterator[SkippedRecord]:
     """Write the records; return the reviews of what is not there any more."""
-    path = folder / ANNOTATIONS
-    if not (folder / REVIEWS).exists():
-        write_lines(path, records)
-        return iter(())
-    with locked(folder):
+    with locked_reviews(folder):
         reviewing = Reviewing(kept_reviews(folder), ())
-        write_lines(path, reviewing.records(records))
+        write_lines(folder / ANNOTATIONS, reviewing.records(records))
     return (
         SkippedRecord(
             name=f'the review of {row.name}',

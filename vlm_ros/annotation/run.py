@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
-import fcntl
 from importlib import metadata
-import os
 from pathlib import Path
 import shutil
 
@@ -12,6 +10,7 @@ from vlm_ros.annotation.chunks import Chunk, chunks_of
 from vlm_ros.annotation.merging import merge
 from vlm_ros.annotation.parts import is_done
 from vlm_ros.annotation.plan import AnnotationPlan
+from vlm_ros.annotation.sources import check_sources, source_records
 from vlm_ros.annotation.tally import Progress, Tally
 from vlm_ros.annotation.work import Crew
 from vlm_ros.data.formats.datasets import EXPORTS
@@ -19,7 +18,10 @@ from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import Manifest, ModelRecord, SourceRecord
 from vlm_ros.records.lines import parse
 from vlm_ros.records.manifest import ANNOTATIONS, MANIFEST
-from vlm_ros.whole_files import sweep, writing
+from vlm_ros.records.reviews import locked_reviews
+from vlm_ros.whole_files import is_unfinished, locked, sweep, writing
+
+_LOCK = '.annotate.lock'
 
 
 def annotate(
@@ -51,16 +53,13 @@ def annotate(
         ModelError: Workers ended again and again.
         StorageError: The disk is full, or the folder cannot be written.
     """
+    check_sources(plan, folder)
     chunks = chunks_of(plan)
     models = crew.models()
     with held(folder):
         if anew and (folder / MANIFEST).exists():
             _remove(folder)
-        sources = tuple(
-            SourceRecord(source=source, topics=plan.topics, size_bytes=_size(source))
-            for source in plan.sources
-        )
-        manifest = new_manifest(plan, models, sources)
+        manifest = new_manifest(plan, models, source_records(plan))
         _check_unchanged(folder, begin(folder, manifest), manifest)
         _work(chunks, folder, crew, progress)
         counts, skipped = merge(folder, chunks, track=plan.track)
@@ -84,37 +83,33 @@ def _work(
             tally.count(chunk, step)
             progress(tally.progress())
     if tally.progress().lost:
+        _sweep(folder)
+
+
+def _sweep(folder: Path) -> None:
+    with locked_reviews(folder):  # what is unfinished may be of who applies reviews just now
         sweep(folder)
 
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep others from writing there too; a process that ends lets go of it, however it ends.
+    """Keep others from annotating there too; a process that ends lets go of it, however it ends.
 
     Raises:
-        InputError: Another process is writing there.
-        StorageError: The folder cannot be made.
+        InputError: Another process is writing there, or the folder holds something else.
+        StorageError: The folder cannot be made or written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise StorageError(
-            f'{folder} cannot be written: {error.strerror or error}; choose another folder'
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise InputError(
-            f'another process is writing {folder}; wait for it, or choose another folder'
-        ) from error
-    except OSError:
-        pass  # a file system without locks
-    try:
+    if not (folder / MANIFEST).exists() and not _is_empty(folder):
+        raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
+    with locked(folder / _LOCK, waits=False):
         yield
-    finally:
-        os.close(descriptor)
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether nothing is there but what a run that ended at its beginning left."""
+    if not folder.is_dir():
+        return True
+    return all(is_unfinished(path) or path.name == _LOCK for path in folder.iterdir())
 
 
 def new_manifest(
@@ -145,10 +140,9 @@ def begin(folder: Path, manifest: Manifest) -> Manifest:
     if path.exists():
         before = _read(path)
         _check_same(folder, before, manifest)
-        sweep(folder)
+        _sweep(folder)
         return before
-    if any(folder.iterdir()):
-        raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
+    _sweep(folder)
     write_manifest(folder, manifest)
     return manifest
 
@@ -202,12 +196,3 @@ def _version() -> str:
         return metadata.version('vlm_ros')
     except metadata.PackageNotFoundError:
         return ''  # run from a checkout
-
-
-def _size(source: str) -> int | None:
-    path = Path(source).expanduser()
-    if path.is_file():
-        return path.stat().st_size
-    if not path.is_dir():
-        return None
-    return sum(file.stat().st_size for file in path.rglob('*') if file.is_file())

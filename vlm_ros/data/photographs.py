@@ -79,7 +79,7 @@ class Photographs(Media):
                 if index in skipped:
                     continue
                 try:
-                    image = self._image(index, path)
+                    image = self._image(index, name, path)
                 except (ImageError, OSError) as error:
                     skipped.add(index)
                     self._report(name, error)
@@ -103,9 +103,9 @@ class Photographs(Media):
             if index < first or (stop is not None and index >= stop):
                 continue
             try:
-                image = self._image(index, path)
+                image = self._image(index, name, path)
             except (ImageError, OSError) as error:
-                self._on_skipped(name, _failure(name, error))
+                self._on_skipped(_text(name), _failure(name, error))
             else:
                 yield Frame(image, name, index)
 
@@ -114,9 +114,11 @@ class Photographs(Media):
         self._closed = True
         self._remembered.clear()
 
-    def _image(self, index: int, path: Path) -> Image:
+    def _image(self, index: int, name: str, path: Path) -> Image:
         image = self._remembered.get(index)
         if image is None:
+            if not is_utf8(name):
+                raise ImageError('its name is not UTF-8; rename the file')
             image = decode_compressed(path.read_bytes())
             if image.nbytes <= self._room:
                 self._room -= image.nbytes
@@ -127,12 +129,25 @@ class Photographs(Media):
         failure = _failure(name, error)
         if len(self._photographs) == 1:
             raise failure from error
-        self._on_skipped(name, failure)
+        self._on_skipped(_text(name), failure)
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written into a file of text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _failure(name: str, error: ImageError | OSError) -> SourceError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    return SourceError(f'{name} cannot be read: {reason}')
+    return SourceError(f'{_text(name)} cannot be read: {reason}')
+
+
+def _text(name: str) -> str:
+    return name.encode(errors='backslashreplace').decode()
 
 
 def photographs_in(folder: Path) -> list[tuple[str, Path]]:

@@ -7,7 +7,6 @@ that was said is lost, and two files can be put together in any order.
 from collections.abc import Iterable, Iterator
 import contextlib
 from datetime import datetime, timezone
-import fcntl
 import os
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records.frames import Box, FrameRecord, ReviewRecord, Verdict
 from vlm_ros.records.lines import parse
 from vlm_ros.records.model import Record
+from vlm_ros.whole_files import locked
 
 REVIEWS = 'reviews.jsonl'
 """In a dataset's folder."""
@@ -158,7 +158,7 @@ def append_reviews(folder: Path, lines: Iterable[ReviewLine]) -> None:
     path = folder / REVIEWS
     try:
         # Without a buffer, which would write what did not fit once more when it is closed.
-        with locked(folder), path.open('a+b', buffering=0) as stream:
+        with locked_reviews(folder), path.open('a+b', buffering=0) as stream:
             stream.seek(0)
             content = stream.read()
             end = _whole(content)
@@ -175,23 +175,13 @@ def append_reviews(folder: Path, lines: Iterable[ReviewLine]) -> None:
         raise StorageError(f'{path} cannot be written: {error.strerror or error}') from error
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing the reviews of a dataset until the block ends.
+def locked_reviews(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Keep other processes from changing a dataset's reviews, or its records, in a `with`.
 
     Raises:
         StorageError: The folder cannot be written.
     """
-    path = folder / _LOCK
-    try:
-        stream = path.open('ab')
-    except OSError as error:
-        raise StorageError(
-            f'{folder} cannot be written: {error.strerror or error}; choose a dataset of your own'
-        ) from error
-    with stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    return locked(folder / _LOCK)
 
 
 def _whole(content: bytes) -> int:

@@ -1,0 +1,116 @@
+"""`annotation.sources`: folders that hold all kinds of files, themselves, or the dataset."""
+
+import os
+
+import cv2
+import numpy as np
+from PIL import Image as Pillow
+import pytest
+from skimage import data
+
+from vlm_ros.annotation.annotator import Annotator, Models
+from vlm_ros.annotation.plan import AnnotationPlan
+from vlm_ros.annotation.run import annotate
+from vlm_ros.annotation.work import Alone
+from vlm_ros.backends.fake import FakeBackend
+from vlm_ros.errors import InputError, SourceError
+from vlm_ros.records import FrameRecord, read_lines
+
+PHOTO = np.ascontiguousarray(data.astronaut()[:96, :128])
+
+
+def go(plan, folder, **options):
+    crew = Alone(plan, Annotator(plan, Models(FakeBackend())))
+    manifest = annotate(plan, folder, crew=crew, **options)
+    return manifest, list(read_lines(folder / 'annotations.jsonl', FrameRecord))
+
+
+def plan_of(*sources, **options):
+    return AnnotationPlan(sources=tuple(map(str, sources)), vocabulary=('car',), **options)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for name in ('a', 'b', 'c'):
+        Pillow.fromarray(PHOTO).save(folder / f'{name}.png')
+    return folder
+
+
+def test_photographs_of_every_kind_are_annotated_and_the_rest_is_listed(tmp_path):
+    folder = tmp_path / 'a folder'
+    folder.mkdir()
+    turned = Pillow.Exif()
+    turned[0x0112] = 6  # to be turned by 90 degrees
+    picture = Pillow.fromarray(PHOTO)
+    picture.save(folder / 'turned.jpg', exif=turned)
+    picture.convert('L').save(folder / 'grey.png')
+    picture.convert('RGBA').save(folder / 'alpha.webp')
+    picture.resize((40, 30)).save(folder / 'small one.bmp')
+    deep = (PHOTO[..., 0].astype(np.uint16) << 8).copy()
+    cv2.imwrite(str(folder / 'deep.tiff'), deep)
+    picture.save(folder / 'ünï\n 写真.png')
+    (folder / 'notes.txt').write_text('not a photograph')
+    (folder / '.hidden.png').write_bytes(b'')
+    good = {path.name for path in folder.iterdir()} - {'notes.txt', '.hidden.png'}
+    (folder / 'empty.png').write_bytes(b'')
+    (folder / 'text.jpg').write_bytes(b'no photograph')
+    (folder / 'cut.png').write_bytes((folder / 'grey.png').read_bytes()[:300])
+    odd = os.fsencode(folder) + b'/caf\xe9.png'
+    with open(odd, 'wb') as stream:
+        stream.write((folder / 'grey.png').read_bytes())
+    manifest, records = go(plan_of(folder, images='jpeg'), tmp_path / 'out')
+    assert {os.path.basename(record.source) for record in records} == good
+    sizes = {os.path.basename(row.source): (row.image.width, row.image.height) for row in records}
+    assert (sizes['turned.jpg'], sizes['small one.bmp']) == ((96, 128), (40, 30))
+    assert sizes['deep.tiff'] == (128, 96)
+    skipped = {os.path.basename(row.name): row.reason for row in manifest.skipped}
+    assert set(skipped) == {'empty.png', 'text.jpg', 'cut.png', 'caf\\udce9.png'}
+    assert 'is not UTF-8; rename the file' in skipped['caf\\udce9.png']
+    kept = {row.image.file for row in records}
+    assert len(kept) == len(good)
+    assert all((tmp_path / 'out' / file).is_file() for file in kept)
+
+
+def test_a_dataset_is_never_its_own_source(photos, tmp_path):
+    out = tmp_path / 'out'
+    go(plan_of(photos, images='png'), out)
+    before = sorted((out / 'images').iterdir())
+    with pytest.raises(InputError, match=r'is in the dataset .*; choose another folder'):
+        go(plan_of(out / 'images'), out, anew=True)
+    assert sorted((out / 'images').iterdir()) == before
+    with pytest.raises(InputError, match='is in the dataset'):
+        go(plan_of(photos), photos)
+
+
+def test_a_dataset_in_its_source_can_be_gone_on_with(photos):
+    plan = plan_of(photos, images='png')
+    go(plan, photos / 'dataset')
+    content = (photos / 'dataset' / 'annotations.jsonl').read_bytes()
+    go(plan, photos / 'dataset')
+    assert (photos / 'dataset' / 'annotations.jsonl').read_bytes() == content
+    (photos / 'd.png').write_bytes((photos / 'a.png').read_bytes())
+    with pytest.raises(InputError, match='has changed since'):
+        go(plan, photos / 'dataset')
+
+
+def test_no_image_is_annotated_twice(photos, tmp_path):
+    with pytest.raises(InputError, match=r'a\.png is in .*photos, which is a source, too'):
+        go(plan_of(photos / 'a.png', photos), tmp_path / 'out')
+    with pytest.raises(InputError, match='sample: is all samples'):
+        go(plan_of('sample:', 'sample:coffee'), tmp_path / 'out')
+    with pytest.raises(SourceError, match='is not UTF-8'):
+        go(plan_of(photos, tmp_path / 'caf\udce9'), tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+    _, records = go(plan_of(photos / 'a.png', photos / 'b.png'), tmp_path / 'out')
+    assert len(records) == 2
+
+
+def test_a_run_that_ended_before_its_first_file_is_begun_again(photos, tmp_path):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / '.dataset.json.0123abcd.part').write_bytes(b'{"for')
+    (out / '.annotate.lock').write_bytes(b'')
+    go(plan_of(photos), out)
+    assert not list(out.glob('.*.part'))
