@@ -150,13 +150,14 @@ def test_false_alarms_are_counted_where_the_thing_is_not():
     ]
     score = operate(images, ['car'], threshold=0.5)
     point = score.of_label['car']
-    assert (point.right, point.false, point.missed) == (1, 2, 0)
+    # Who is unsure looked, and found none.
+    assert (point.right, point.false, point.missed) == (1, 2, 1)
     assert point.precision == pytest.approx(1 / 3)
-    assert point.recall == 1
-    assert point.f1 == pytest.approx(0.5)
+    assert point.recall == 1 / 2
+    assert point.f1 == pytest.approx(2 * 1 / (2 * 1 + 2 + 1))
     assert (point.alarms, point.images_without, point.images_alarmed) == (1, 2, 1)
     assert point.alarms_per_image == 0.5
-    assert (score.coverage.answered, score.coverage.abstained, score.coverage.failed) == (3, 1, 1)
+    assert (score.coverage.answered, score.coverage.abstained, score.coverage.failed) == (4, 0, 1)
     assert operate(images, ['car'], threshold={'car': 0.2}).overall.alarms == 2
 
 

@@ -229,6 +229,17 @@ def test_seeds_and_labels_as_people_say_them():
     assert ('Person_sitting',) not in no
 
 
+def test_names_of_which_not_all_things_are_labelled_are_not_counted_or_absent():
+    image = picture('a', box('cup', 50, 50, 150, 150), box('dog', 200, 100, 300, 200))
+    partly = frozenset({'cup', 'cat'})
+    rows = ask(truth_of(image), not_exhaustive=[partly])
+    assert ask(truth_of(image)) != rows
+    exact = [row for row in rows if row.group in ('count', 'left/right', 'comparison')]
+    assert exact and not any('cup' in row.names for row in exact)
+    assert not any('cat' in row.names for row in rows)
+    assert {row.label for row in rows if row.group == 'count'} == {'1', 'yes', 'no'}
+
+
 def test_nothing_to_ask_is_an_error():
     with pytest.raises(InputError, match='nothing can be asked of these 1 images'):
         ask(truth_of(picture('a', box('dog', 0, 0, 4, 4))))

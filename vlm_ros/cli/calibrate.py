@@ -61,11 +61,15 @@ def main(args: argparse.Namespace) -> int:
     from vlm_ros.evaluation.matches import match
     from vlm_ros.evaluation.summary import overlap_of
 
+    if not args.output:
+        raise InputError('--output is empty; name the YAML to write')
     if args.min_things < 1:
         raise InputError(f'--min-things must be 1 or more, got {args.min_things}')
     aim, overlap = Aim.parse(args.by), overlap_of(args.iou)
     truth = detections.read(args, args.format or layout_of(Path(args.truth)))
     predicted = read_predictions(Path(args.predictions), truth)
+    if not any(image.boxes for image in predicted.images):
+        raise InputError(f'{args.predictions} has no boxes, from which to pick a threshold')
     args.all_classes = False
     naming, paired = detections.paired_with(args, truth, predicted)
     if not args.quiet:
@@ -76,7 +80,9 @@ def main(args: argparse.Namespace) -> int:
     )
     # The detector knows the names that it looks for, not those of the truth.
     asked = {
-        name: found[label] for name, label in naming.pairs.items() if label and label in found
+        name: row
+        for label, row in found.items()
+        for name in detections.asked_for(label, predicted, naming)
     }
     about = [f'{args.predictions} held against {args.truth}, overlap {args.iou:g}.']
     if predicted.model:
@@ -86,5 +92,6 @@ def main(args: argparse.Namespace) -> int:
     if not args.quiet:
         for name, row in refused.items():
             complain(f'{name} {row.reason}; it gets no threshold', kind='note: ')
-        complain(f'{len(asked) - len(refused)} thresholds in {args.output}', kind='')
+        picked = len(asked) - len(refused)
+        complain(f'{picked} threshold{"s" * (picked != 1)} in {args.output}', kind='')
     return Exit.NOTHING if refused else Exit.OK

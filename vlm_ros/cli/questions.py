@@ -64,6 +64,8 @@ def main(args: argparse.Namespace) -> int:
     from vlm_ros.records import write_lines
     from vlm_ros.simulation.questions import ask
 
+    if not args.output:
+        raise InputError('--output is empty; name the file to write')
     if args.seed < 0:
         raise InputError(f'--seed must be 0 or more, got {args.seed}')
     truth = read_boxes(
@@ -79,6 +81,7 @@ def main(args: argparse.Namespace) -> int:
         min_side_px=args.min_side,
         colours=_colours(Path(args.colours)) if args.colours else None,
         judged=truth.judged,
+        not_exhaustive=truth.not_exhaustive,
         closed_only=args.yes_no,
     )
     write_lines(Path(args.output), found)

@@ -109,7 +109,7 @@ def calibrate(
         nan = math.nan
         none = Interval(nan, nan, nan, LEVEL, things)
         if things < least_things:
-            reason = f'has {things} examples, and needs {least_things}'
+            reason = f'has {things} example{"s" * (things != 1)}, and needs {least_things}'
             found[label] = ClassThreshold(none, things, nan, nan, reason)
             continue
         own = matches.looked.astype(float)
@@ -190,14 +190,21 @@ def write_thresholds(
         right = f'precision {row.precision:.3f}, recall {row.recall:.3f}'
         lines += [
             f'      # {examples}; {within}; on them {right}',
-            f'      - {_quoted(f"{label}={_floor(at.value):.4f}")}',
+            f'      - {_quoted(f"{label}={_floor(at.value):.5f}")}',
         ]
     with writing(path) as stream:
         stream.write('\n'.join(lines).encode() + b'\n')
 
 
-def read_thresholds(path: Path, labels: Sequence[str]) -> dict[str, float]:
+def read_thresholds(path: Path, names: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """Read a file that `write_thresholds` wrote.
+
+    Args:
+        path: The file.
+        names: For each label what it may be called there; case, `_` and spaces do not matter.
+
+    Returns:
+        By label.
 
     Raises:
         InputError: It is no such file, or lacks one of the labels.
@@ -208,22 +215,31 @@ def read_thresholds(path: Path, labels: Sequence[str]) -> dict[str, float]:
         value: Any = yaml.safe_load(content(path))
         rows = value['/**/detector']['ros__parameters']['score_thresholds']
         found = {
-            name: float(score) for name, _, score in (str(row).rpartition('=') for row in rows)
+            _plain(name): float(score)
+            for name, _, score in (str(row).rpartition('=') for row in rows)
         }
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise InputError(f'{path} is no file of vlm-ros calibrate: {error}') from error
-    missing = [label for label in labels if label not in found]
+    known = {
+        label: next((found[_plain(name)] for name in own if _plain(name) in found), None)
+        for label, own in names.items()
+    }
+    missing = [label for label, score in known.items() if score is None]
     if missing:
         raise InputError(
             f'{path} has no threshold for {", ".join(missing)}; calibrate with more of them, or '
             'give one --threshold for all'
         )
-    return {label: found[label] for label in labels}
+    return {label: score for label, score in known.items() if score is not None}
+
+
+def _plain(name: str) -> str:
+    return ' '.join(name.casefold().replace('_', ' ').split())
 
 
 def _floor(score: float) -> float:
-    """Round down, so that what scored just that is kept."""
-    return math.floor(score * 1e4) / 1e4
+    """Round down, so that what scored just that is kept: records round to the nearest 1e-4."""
+    return max(0.0, math.floor((score - 5e-5) * 1e5) / 1e5)
 
 
 def _quoted(text: str) -> str:

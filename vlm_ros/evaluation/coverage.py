@@ -6,7 +6,7 @@ only what is easy, or bad for being honest; selective prediction reports the pai
 (El-Yaniv and Wiener 2010, https://jmlr.org/papers/v11/el-yaniv10a.html).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 import math
 
@@ -20,6 +20,8 @@ Values = npt.NDArray[np.float64]
 
 ANSWERED = frozenset({Status.OK, Status.NOTHING_FOUND})
 """Looked, and said what is there; that nothing is there is an answer."""
+LOOKED = ANSWERED | {Status.UNSURE}
+"""Looked for boxes; UNSURE found none, and could not look for some of the names."""
 ABSTAINED = frozenset({Status.UNSURE, Status.NOT_IN_VIEW})
 """Looked, and said that it cannot be told; everything else is a failure."""
 
@@ -39,11 +41,11 @@ class Coverage:
     failed: int = 0
 
     @classmethod
-    def of(cls, statuses: Iterable[Status]) -> 'Coverage':
-        """Count statuses."""
+    def of(cls, statuses: Iterable[Status], answers: Collection[Status] = ANSWERED) -> 'Coverage':
+        """Count statuses; `answers` are those of an answer, `LOOKED` for boxes."""
         seen = list(statuses)
-        answered = sum(status in ANSWERED for status in seen)
-        abstained = sum(status in ABSTAINED for status in seen)
+        answered = sum(status in answers for status in seen)
+        abstained = sum(status in ABSTAINED and status not in answers for status in seen)
         return cls(answered, abstained, len(seen) - answered - abstained)
 
     @property

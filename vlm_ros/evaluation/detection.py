@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_ros.errors import InputError
-from vlm_ros.evaluation.coverage import ANSWERED, Coverage
+from vlm_ros.evaluation.coverage import Coverage, LOOKED
 from vlm_ros.evaluation.overlaps import areas, corners
 from vlm_ros.results import Status
 
@@ -114,8 +114,8 @@ def average_precision(images: Sequence[DetectedImage], labels: Sequence[str]) ->
     """
     for number, image in enumerate(images):
         check(image, labels, number)
-    coverage = Coverage.of(image.status for image in images)
-    looked = [image for image in images if image.status in ANSWERED]
+    coverage = Coverage.of((image.status for image in images), LOOKED)
+    looked = [image for image in images if image.status in LOOKED]
     truths = {label: _count(looked, label) for label in labels}
     table = _evaluated(looked, labels) if looked and labels else None
     limits = limits_of(images)

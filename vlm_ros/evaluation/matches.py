@@ -13,7 +13,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from vlm_ros.evaluation.coverage import ANSWERED, Values
+from vlm_ros.evaluation.coverage import LOOKED, Values
 from vlm_ros.evaluation.detection import check, DetectedImage, limits_of
 from vlm_ros.evaluation.overlaps import areas, corners, intersections, overlaps
 
@@ -85,7 +85,7 @@ def match(
         InputError: See `vlm_ros.evaluation.detection.average_precision`.
     """
     numbers = {label: number for number, label in enumerate(labels)}
-    looked = np.array([image.status in ANSWERED for image in images], bool)
+    looked = np.array([image.status in LOOKED for image in images], bool)
     things = np.zeros((len(images), len(labels)), np.intp)
     absent = np.zeros((len(images), len(labels)), bool)
     least = np.minimum(np.asarray(overlaps_at, float), 1 - 1e-10)

@@ -44,7 +44,11 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def name(
-    predicted: Sequence[str], true: Sequence[str], pairs: Mapping[str, str] | None = None
+    predicted: Sequence[str],
+    true: Sequence[str],
+    pairs: Mapping[str, str] | None = None,
+    *,
+    beside: Sequence[str] = (),
 ) -> Naming:
     """Find what predicted names are called in the truth.
 
@@ -56,6 +60,7 @@ def name(
         predicted: Names of the predictions.
         true: Names of the truth.
         pairs: See `parse_pairs`.
+        beside: Names of another run that the pairs may be of as well.
 
     Raises:
         VocabularyError: A name is found in none of these ways, or none has a place; the message
@@ -68,7 +73,7 @@ def name(
                 f'--map: the truth has no class {label!r}; it has {", ".join(true)}'
             )
     for label in given:
-        if label not in predicted:
+        if label not in predicted and label not in beside:
             raise VocabularyError(
                 f'--map: no prediction is called {label!r}; there are {", ".join(predicted)}'
             )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlm_ros.evaluation.coverage import Coverage, ratio
+from vlm_ros.evaluation.coverage import Coverage, LOOKED, ratio
 from vlm_ros.evaluation.detection import DetectedImage
 from vlm_ros.evaluation.matches import Counts, counts, match, Matches
 
@@ -83,7 +83,7 @@ def operate(
         InputError: See `vlm_ros.evaluation.detection.average_precision`.
     """
     matches = match(images, labels, overlaps_at=(iou,))
-    coverage = Coverage.of(image.status for image in images)
+    coverage = Coverage.of((image.status for image in images), LOOKED)
     return points(matches, counts(matches, threshold), coverage)
 
 

@@ -192,6 +192,8 @@ def _named(found: Detections, prompts: dict[str, str]) -> Detections:
     """Give boxes the classes of the truth in place of the prompts."""
     labels = tuple(prompts[label] for label in found.labels)
     renamed = Detections(found.xyxy, found.scores, labels, found.unrecognized)
+    if len(set(prompts.values())) == len(prompts):
+        return renamed  # what overlaps is the model's own say
     classes = np.unique(np.array(labels, dtype=str), return_inverse=True)[1]
     kept = class_wise_non_max_suppression(renamed.xyxy, renamed.scores, classes, SAME_IOU)
     return renamed[kept]

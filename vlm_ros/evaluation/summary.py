@@ -1,11 +1,13 @@
 """All numbers of a run of a detector, with how sure they are, and two runs compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
+from typing import Any
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 
 from vlm_ros.errors import InputError
 from vlm_ros.evaluation.coverage import Values
@@ -194,11 +196,17 @@ def compare_runs(
             for i, name in enumerate(('ap', 'ap50'))
         },
         {name: float(p_values[i]) for i, name in enumerate(('ap', 'ap50'))},
-        compare(*(-run.missed.sum(axis=1).astype(float) for run in at), seed=seed),
-        compare(*(-run.false.sum(axis=1).astype(float) for run in at), seed=seed),
+        _fewer(at[0].missed, at[1].missed, seed),
+        _fewer(at[0].false, at[1].false, seed),
         len(both),
         len(first) - len(both),
     )
+
+
+def _fewer(first: npt.NDArray[Any], second: npt.NDArray[Any], seed: int) -> Comparison:
+    """Compare mistakes, images by classes: an image with fewer is better."""
+    found = compare(first.sum(axis=1), second.sum(axis=1), seed=seed)
+    return replace(found, better=found.worse, worse=found.better)
 
 
 def overlap_of(iou: float) -> int:

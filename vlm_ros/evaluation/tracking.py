@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_ros.errors import InputError
-from vlm_ros.evaluation.coverage import ANSWERED, Coverage
+from vlm_ros.evaluation.coverage import Coverage, LOOKED
 from vlm_ros.evaluation.overlaps import corners, overlaps
 from vlm_ros.results import Status
 
@@ -78,9 +78,9 @@ def track(sequences: Sequence[Sequence[TrackedFrame]]) -> TrackingScore:
     Raises:
         InputError: Boxes and identities do not fit, or an identity is twice in a frame.
     """
-    coverage = Coverage.of(frame.status for frames in sequences for frame in frames)
+    coverage = Coverage.of((frame.status for frames in sequences for frame in frames), LOOKED)
     data = [
-        _sequence([frame for frame in frames if frame.status in ANSWERED], number)
+        _sequence([frame for frame in frames if frame.status in LOOKED], number)
         for number, frames in enumerate(sequences)
     ]
     if not sum(item['num_gt_dets'] for item in data):

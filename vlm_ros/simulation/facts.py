@@ -110,6 +110,7 @@ def facts_of(
     min_side_px: float = 16.0,
     colours: Mapping[int, str] | None = None,
     judged: frozenset[str] | None = None,
+    not_exhaustive: frozenset[str] = frozenset(),
 ) -> Facts:
     """Sort what is labelled in an image into what is plain and what is not.
 
@@ -123,8 +124,10 @@ def facts_of(
         min_side_px: What is narrower or lower may be overlooked.
         colours: By track id.
         judged: The names whose absence is known; None for all.
+        not_exhaustive: The names of which not all things are labelled: they are neither counted
+            nor absent.
     """
-    clear, vague = [], set()
+    clear, vague = [], set(not_exhaustive)
     for box, covered in zip(image.boxes, _covered(image), strict=True):
         left, top, right, bottom = box.xyxy
         is_small = min(right - left, bottom - top) < min_side_px
@@ -138,7 +141,7 @@ def facts_of(
     absent = tuple(
         label
         for label in labels
-        if not words & _words(label) and (judged is None or label in judged)
+        if not words & _words(label) and (judged is None or label in judged) and label not in vague
     )
     return Facts(image, tuple(clear), frozenset(vague), absent)
 

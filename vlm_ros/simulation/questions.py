@@ -83,6 +83,7 @@ def ask(
     min_side_px: float = 16.0,
     colours: Mapping[int, str] | None = None,
     judged: Sequence[frozenset[str] | None] = (),
+    not_exhaustive: Sequence[frozenset[str]] = (),
     closed_only: bool = False,
 ) -> list[KnownQuestion]:
     """Make questions and statements about labelled images.
@@ -96,6 +97,8 @@ def ask(
         min_side_px: Smaller things are not asked about.
         colours: Of things by their track id.
         judged: For each image the names whose absence is known; empty for all.
+        not_exhaustive: For each image the names of which not all things are labelled; empty for
+            none.
         closed_only: Whether to make questions of yes or no only, so that the file has POPE's
             layout.
 
@@ -111,6 +114,7 @@ def ask(
             min_side_px=min_side_px,
             colours=colours,
             judged=judged[row] if judged else None,
+            not_exhaustive=not_exhaustive[row] if not_exhaustive else frozenset(),
         )
         for row, image in enumerate(truth.images)
     ]

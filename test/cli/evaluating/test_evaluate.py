@@ -251,3 +251,61 @@ def test_other_images_and_damaged_files_are_told(capsys, tmp_path, truth):
     )
     status, _, err = evaluate(capsys, results, '--truth', truth)
     assert status == 2 and 'category 99' in err
+
+
+def test_records_are_told_apart_by_suffix_and_of_one_size(capsys, tmp_path, truth):
+    content = json.loads(truth.read_text())
+    for image, name in zip(content['images'], ('a.jpg', 'a.png', 'b.jpg'), strict=False):
+        image |= {'file_name': name, 'key': ''}
+    truth.write_text(json.dumps(content))
+    records = [
+        entry.model_copy(
+            update={'source': image['file_name'], 'key': f'{entry.index}', 'image': size_of(image)}
+        )
+        for entry, image in zip(predicted(), content['images'], strict=True)
+    ]
+    run = written(tmp_path / 'run', records)
+    assert numbers(capsys, run, '--truth', truth)['coverage']['answered'] == 6
+    records[1] = records[1].model_copy(update={'key': '0'})
+    write_lines(run / 'annotations.jsonl', records)
+    status, _, err = evaluate(capsys, run, '--truth', truth)
+    assert (status, 'has two records 0; leave one' in err) == (2, True)
+    records[1] = records[1].model_copy(
+        update={'key': '1', 'image': ImageRecord(width=40, height=30)}
+    )
+    write_lines(run / 'annotations.jsonl', records)
+    status, _, err = evaluate(capsys, run, '--truth', truth)
+    assert (status, 'has a.png at 40×30, and the truth at 600×400' in err) == (2, True)
+
+
+def size_of(image):
+    return ImageRecord(width=image['width'], height=image['height'])
+
+
+def test_a_truth_without_boxes_or_classes_is_told(capsys, tmp_path, truth_records):
+    records = [entry.model_copy(update={'detections': ()}) for entry in truth_records]
+    write_voc(records, LABELS, tmp_path / 'voc', images=tmp_path / 'photographs')
+    run = written(tmp_path / 'run', predicted())
+    found = numbers(capsys, run, '--truth', tmp_path / 'voc', '--threshold', '0')
+    assert sum(row['false'] for row in found['classes'].values()) == 12
+    (tmp_path / 'voc' / 'labels.txt').unlink()
+    status, _, err = evaluate(capsys, run, '--truth', tmp_path / 'voc')
+    assert (status, err.count('\n')) == (2, 1)
+    assert 'has no labelled box and no list of classes' in err
+
+
+def test_images_with_nothing_but_unknown_names_count(capsys, tmp_path, truth):
+    """A model that does not know a name is UNSURE where it finds nothing; it has looked."""
+    records = [
+        entry.model_copy(
+            update={
+                'detections': (),
+                'status': Status.UNSURE,
+                'unrecognized': ('spoon',),
+            }
+        )
+        for entry in predicted()
+    ]
+    found = numbers(capsys, written(tmp_path / 'run', records), '--truth', truth)
+    assert found['coverage']['answered'] == 6
+    assert sum(row['missed'] for row in found['classes'].values()) == 6

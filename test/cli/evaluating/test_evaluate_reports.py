@@ -66,5 +66,16 @@ def test_another_run_is_compared_on_the_same_images(capsys, tmp_path, truth):
     assert own > other
     assert 0 < found['ap50']['p_value'] < 1
     assert found['missed']['better'] > found['missed']['worse']
+    assert found['missed']['difference']['value'] < 0  # fewer
     same = numbers(capsys, good, '--truth', truth, '--against', good)['comparison']
     assert (same['ap50']['value'], same['ap50']['p_value']) == (0, 1)
+
+
+def test_runs_with_names_of_their_own_are_compared(capsys, tmp_path, truth):
+    first = written(tmp_path / 'first', [record(0, 'chelsea', [('tom', 0.9, 110, 15, 450, 299)])])
+    other = written(tmp_path / 'other', [record(0, 'chelsea', [('puss', 0.9, 5, 15, 450, 299)])])
+    args = [first, '--truth', truth, '--against', other]
+    pairs = ['--map', 'tom=cat', '--map', 'puss=cat']
+    assert numbers(capsys, *args, *pairs)['comparison']['ap']['value'] > 0
+    status, _, err = evaluate(capsys, *args, *pairs, '--map', 'kitty=cat')
+    assert (status, "no prediction is called 'kitty'" in err) == (2, True)

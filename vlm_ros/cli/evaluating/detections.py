@@ -1,7 +1,7 @@
 """Boxes held against boxes."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
 
@@ -32,10 +32,11 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
     """Score boxes, print and write what came of it."""
     truth = read(args, layout)
     other = read_predictions(Path(args.against), truth) if args.against else None
-    _check_early(args, truth)
+    _check_early(args, truth, other)
     predicted, own_threshold = _predicted(args, truth)
-    naming, paired = paired_with(args, truth, predicted)
-    threshold = _threshold(args.threshold, paired.labels, own_threshold)
+    naming, paired = paired_with(args, truth, predicted, other)
+    names = {label: _names_of(label, predicted, naming) for label in paired.labels}
+    threshold = _threshold(args.threshold, names, own_threshold)
     summary = summarize(
         paired.images,
         paired.labels,
@@ -44,7 +45,7 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         resamples=args.resamples,
     )
     followed = evaluate_tracks(truth, predicted, naming, paired.labels)
-    against = _against(args, truth, paired, threshold, other)
+    against = _against(args, truth, predicted, paired, threshold, other)
     if not args.quiet:
         for line in notes(truth, predicted, naming, paired):
             complain(line, kind='note: ')
@@ -74,15 +75,36 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
 def read(args: argparse.Namespace, layout: str) -> BoxTruth:
     """Return the truth."""
     images = Path(args.images) if args.images else None
-    return read_boxes(Path(args.truth), layout, split=args.split, images=images)
+    truth = read_boxes(Path(args.truth), layout, split=args.split, images=images)
+    if not truth.truth.labels:
+        raise InputError(
+            f'{args.truth} has no labelled box and no list of classes; give one that has, or for '
+            'VOC list the classes in labels.txt'
+        )
+    return truth
 
 
 def paired_with(
-    args: argparse.Namespace, truth: BoxTruth, predicted: PredictedSet
+    args: argparse.Namespace,
+    truth: BoxTruth,
+    predicted: PredictedSet,
+    other: PredictedSet | None = None,
 ) -> tuple[Naming, Paired]:
-    """Put predictions beside the truth, under its names."""
-    naming = name(predicted.labels, truth.truth.labels, parse_pairs(args.map))
+    """Put predictions beside the truth, under its names; `--map` may be of another run's, too."""
+    beside = other.labels if other else ()
+    naming = name(predicted.labels, truth.truth.labels, parse_pairs(args.map), beside=beside)
     return naming, pair(truth, predicted, naming, all_classes=args.all_classes)
+
+
+def asked_for(label: str, predicted: PredictedSet, naming: Naming) -> tuple[str, ...]:
+    """Return what was looked for to find a class of the truth; its own name if none is known."""
+    called = [own for own, known in naming.pairs.items() if known == label]
+    return tuple(prompt for own in called for prompt in predicted.prompts_of(own)) or (label,)
+
+
+def _names_of(label: str, predicted: PredictedSet, naming: Naming) -> tuple[str, ...]:
+    called = [own for own, known in naming.pairs.items() if known == label]
+    return (*asked_for(label, predicted, naming), *called, label)
 
 
 def notes(truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Paired) -> list[str]:
@@ -115,13 +137,14 @@ def notes(truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Pair
     return found
 
 
-def _check_early(args: argparse.Namespace, truth: BoxTruth) -> None:
+def _check_early(args: argparse.Namespace, truth: BoxTruth, other: PredictedSet | None) -> None:
     """Find what is wrong with the arguments before a model looks at everything."""
     overlap_of(args.iou)
     pairs = parse_pairs(args.map)
     if args.backend is not None:  # it is asked for the truth's own names
-        name(truth.truth.labels, truth.truth.labels, pairs)
-    _threshold(args.threshold, (), None)
+        beside = other.labels if other else ()
+        name(truth.truth.labels, truth.truth.labels, pairs, beside=beside)
+    _threshold(args.threshold, {}, None)
     if args.report:
         check_folder(Path(args.report))
 
@@ -153,14 +176,14 @@ def _predicted(args: argparse.Namespace, truth: BoxTruth) -> tuple[PredictedSet,
 
 
 def _threshold(
-    given: str | None, labels: tuple[str, ...], own: float | None
+    given: str | None, names: Mapping[str, Sequence[str]], own: float | None
 ) -> float | Mapping[str, float]:
     if given is None:
         return THRESHOLD if own is None else own
     try:
         value = float(given)
     except ValueError:
-        return read_thresholds(Path(given), labels)
+        return read_thresholds(Path(given), names)
     if not 0 <= value <= 1:
         raise InputError(f'--threshold {given} is not from 0 to 1')
     return value
@@ -169,13 +192,14 @@ def _threshold(
 def _against(
     args: argparse.Namespace,
     truth: BoxTruth,
+    predicted: PredictedSet,
     paired: Paired,
     threshold: float | Mapping[str, float],
     other: PredictedSet | None,
 ) -> RunComparison | None:
     if other is None:
         return None
-    _, beside = paired_with(args, truth, other)
+    _, beside = paired_with(args, truth, other, predicted)
     if beside.labels != paired.labels:
         raise InputError(
             f'{args.against} was asked for {", ".join(beside.labels)} and not for '

@@ -1,22 +1,23 @@
 """What was predicted: an annotated dataset, or a file of COCO's results."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 import json
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from vlm_ros import vocabularies
 from vlm_ros.data.formats import TruthImage
 from vlm_ros.data.truths.boxes import BoxTruth
 from vlm_ros.data.truths.json_files import checked, load
+from vlm_ros.data.truths.record_rows import rows_of
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord, Manifest, read_lines, Verdict
 from vlm_ros.results import Status
 
 ANNOTATIONS = 'annotations.jsonl'
 MANIFEST = 'dataset.json'
-_MAX_TAIL = 8
 _MAX_PX = 1e6
 
 
@@ -64,12 +65,19 @@ class PredictedSet:
         vocabulary: The names that were looked for; empty where that is not known.
         unused: How many images were predicted that the truth does not have.
         model: What made them; empty where that is not known.
+        prompts: What was looked for, each with the name that it is found as; empty where that is
+            the same, or not known.
     """
 
     images: tuple[PredictedImage, ...]
     vocabulary: tuple[str, ...] = ()
     unused: int = 0
     model: str = ''
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+    def prompts_of(self, label: str) -> tuple[str, ...]:
+        """Return what was looked for to find a name; the name itself where that is not known."""
+        return tuple(p for p, found in self.prompts.items() if found == label) or (label,)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -82,8 +90,7 @@ def read_predictions(path: Path, truth: BoxTruth) -> PredictedSet:
     """Read predictions of the images of a truth.
 
     Args:
-        path: A folder with `annotations.jsonl`, that file itself, a COCO file of results, or a
-            COCO file of instances whose boxes have scores.
+        path: A folder with `annotations.jsonl`, that file itself, or a COCO file of results.
         truth: The images.
 
     Raises:
@@ -145,55 +152,17 @@ def of_records(
         manifest.vocabulary if manifest else (),
         len(records) - sum(row is not None for row in rows),
         ', '.join(model.model_id for model in manifest.models) if manifest else '',
+        _prompts(manifest) if manifest else {},
     )
 
 
-def rows_of(
-    records: Sequence[FrameRecord], images: Sequence[TruthImage], where: str
-) -> list[int | None]:
-    """Return for each image the number of its record; None where there is none.
-
-    Raises:
-        InputError: No image has a record, or one has two.
-    """
-    keys = {record.key: row for row, record in enumerate(records)}
-    depth = _depth([image.file or image.key for image in images])
-    tails: dict[tuple[str, ...], set[int]] = {}
-    for row, record in enumerate(records):
-        names = [] if record.topic or record.time_s is not None else [record.source]
-        for name in (*names, record.image.file):
-            if name:
-                tails.setdefault(_tail(name, depth), set()).add(row)
-    rows: list[int | None] = []
-    for image in images:
-        known = keys.get(image.key)
-        if known is None:
-            found = tails.get(_tail(image.file or image.key, depth), set())
-            if len(found) > 1:
-                raise InputError(
-                    f'{where} has {len(found)} records of {image.file}; leave one of them'
-                )
-            known = next(iter(found), None)
-        rows.append(known)
-    if not any(row is not None for row in rows):
-        told = records[0].source if records else 'nothing'
-        raise InputError(
-            f'{where} is of other images than the truth: it begins with {told}, the truth with '
-            f'{images[0].file or images[0].key}'
-        )
-    return rows
-
-
-def _tail(name: str, depth: int) -> tuple[str, ...]:
-    return Path(name).with_suffix('').parts[-depth:]
-
-
-def _depth(names: Sequence[str]) -> int:
-    """Return how many of the last parts of paths tell them apart."""
-    for depth in range(1, _MAX_TAIL):
-        if len({_tail(name, depth) for name in names}) == len(names):
-            return depth
-    return _MAX_TAIL
+def _prompts(manifest: Manifest) -> dict[str, str]:
+    """Return what was looked for; a set of labels has prompts of its own."""
+    own, label_set = manifest.plan.get('prompts'), manifest.plan.get('label_set')
+    if isinstance(own, dict):
+        return own
+    known = isinstance(label_set, str) and label_set in vocabularies.names()
+    return vocabularies.named(str(label_set)).prompts() if known else {}
 
 
 def _predicted(record: FrameRecord) -> PredictedImage:
