@@ -8,7 +8,9 @@ software where there is no graphics card.
 
 from dataclasses import dataclass
 from functools import cache
+import json
 import os
+from pathlib import Path
 from types import TracebackType
 
 import cv2
@@ -298,8 +300,16 @@ def _scene(bodies: list[str], boards: tuple[str, ...]) -> str:
     </mujoco>"""
 
 
+@cache
 def _photograph(name: str) -> npt.NDArray[np.uint8]:
-    return np.asarray(getattr(skimage.data, PHOTOGRAPHS[name])(), np.uint8)
+    """Return what a photograph shows, so that the outline of a board is that of the thing."""
+    rows = json.loads((Path(__file__).parents[1] / 'data' / 'photographs.json').read_bytes())
+    stem = PHOTOGRAPHS[name]
+    left, top, right, bottom = next(
+        row['objects'][0]['xyxy'] for row in rows if row['photo'] == stem
+    )
+    image = np.asarray(getattr(skimage.data, stem)(), np.uint8)
+    return np.ascontiguousarray(image[top:bottom, left:right])
 
 
 def _png(name: str) -> bytes:
