@@ -80,7 +80,7 @@ def _start_node(context: LaunchContext) -> list[Node]:
             overrides[name] = is_true(name)
     overrides['use_sim_time'] = is_true('use_sim_time')
     if given['rate']:
-        overrides['max_rate_hz'] = ParameterValue(given['rate'], value_type=float)
+        overrides['max_rate_hz'] = _number('rate', given['rate'])
     respawn = is_true('respawn')
     return [
         Node(
@@ -97,3 +97,10 @@ def _start_node(context: LaunchContext) -> list[Node]:
             on_exit=None if respawn else Shutdown(reason='annotator ended'),
         )
     ]
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RuntimeError(f'{name} should be a number, got {text!r}') from error

@@ -3,6 +3,9 @@
 import json
 import os
 from pathlib import Path
+import subprocess
+import sys
+import threading
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -12,7 +15,10 @@ from sensor_msgs.msg import CompressedImage
 from skimage import data
 from std_msgs.msg import Header
 
+from vlm_ros.annotation import live
+from vlm_ros.errors import InputError
 from vlm_ros.nodes.annotator import AnnotatorNode
+from vlm_ros.nodes.annotator_parameters import AnnotatorParameters
 from vlm_ros.nodes.conversions import image_to_msg, ns_to_stamp
 from vlm_ros.records import FrameRecord, Manifest, read_lines
 from vlm_ros.results import Status
@@ -240,7 +246,7 @@ def test_what_cannot_be_done_is_said_in_one_line(graph, annotator, given, messag
 def test_the_plan_of_recordings_serves_live_cameras(graph, annotator, tmp_path):
     plan = tmp_path / 'plan.yaml'
     plan.write_text(
-        "sources: [drive/]\ntopics: [/front]\nlabel_set: kitti\nquestions: ['is it raining?']\n"
+        'sources: [drive/]\ntopics: [/front]\nlabel_set: kitti\ncaption: true\n'
         'images: png\nsampling: {every: 2}\nbackend: {name: fake, options: {latency_s: 0.01}}\n'
     )
     annotator.start(plan=str(plan), backend=None, vocabulary=None)
@@ -248,7 +254,7 @@ def test_the_plan_of_recordings_serves_live_cameras(graph, annotator, tmp_path):
     annotator.finish()
     found = records(annotator.folder)
     assert [row.index for row in found] == [0, 2]
-    assert [row.answers[0].question for row in found] == ['is it raining?'] * 2
+    assert all(row.caption.text for row in found)
     assert Path(found[0].image.file).suffix == '.png'
     assert 'Pedestrian' in manifest(annotator.folder).vocabulary
 
@@ -306,3 +312,87 @@ def test_parts_are_written_while_it_runs_and_the_rest_when_the_process_ends(grap
     annotator.show(raw(1))
     graph.stop()
     assert [row.index for row in records(annotator.folder)] == [0, 1]
+
+
+def test_an_end_that_takes_too_long_keeps_nobody_waiting(graph, annotator, monkeypatch):
+    annotator.start(finish_timeout_s='0.2')
+    annotator.show(raw(0))
+    may_go_on = threading.Event()
+    merge = live.merge
+
+    def slow(*args, **more):
+        may_go_on.wait(10.0)
+        return merge(*args, **more)
+
+    monkeypatch.setattr(live, 'merge', slow)
+    annotator.finish()
+    assert graph.state_of('annotator') == 'inactive'
+    assert not (annotator.folder / 'annotations.jsonl').exists()
+    may_go_on.set()
+    assert graph.change_state('annotator', 'cleanup')
+    assert [row.index for row in records(annotator.folder)] == [0]
+
+
+def test_an_image_that_the_model_does_not_come_back_from_is_listed(graph, annotator):
+    annotator.start(backend_options='script=ok stuck:2', watchdog_s='0.05')
+    annotator.show(raw(0), raw(1))
+    annotator.finish()
+    assert [row.index for row in records(annotator.folder)] == [0]
+    (skipped,) = manifest(annotator.folder).skipped
+    assert skipped.name == 'image 1 of /image#1'
+    assert 'did not come back' in skipped.reason
+
+
+def test_a_fallback_is_refused():
+    with pytest.raises(InputError, match='leave fallback out'):
+        AnnotatorParameters(fallback=('fake',))
+
+
+def test_real_photographs_are_annotated_by_the_embedded_model(graph, annotator):
+    annotator.start(active=False, backend='embedded', vocabulary='[person, cat, cup]')
+    graph.spin_until(lambda: annotator.node.state == 'active', 'loading')
+    photographs = {'astronaut': 'person', 'chelsea': 'cat', 'coffee': 'cup'}
+    for number, name in enumerate(photographs):
+        annotator.show(image_to_msg(np.ascontiguousarray(getattr(data, name)()), header(number)))
+    annotator.finish()
+    best = [row.detections[0].label for row in records(annotator.folder)]
+    assert best == list(photographs.values())
+
+
+def test_a_killed_process_loses_its_open_part_alone(graph, tmp_path):
+    folder = tmp_path / 'dataset'
+    graph.start()
+
+    def start():
+        options = {**FAKE, 'output': str(folder), 'part_s': '1.0'}
+        command = [sys.executable, '-m', 'vlm_ros.nodes.annotator', '--ros-args']
+        for name, value in options.items():
+            command += ['-p', f'{name}:={value}']
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    first = start()
+    try:
+        graph.publish(raw(0))
+        graph.spin_until((folder / 'parts' / '00000.jsonl').exists, 'a part')
+    finally:
+        first.kill()
+        first.communicate()
+    graph.disconnect()
+    second = start()
+    try:
+
+        def is_shown():
+            graph.publish(raw(1))  # the connection found may be that of the killed process
+            return len(list((folder / 'images').iterdir())) == 2
+
+        graph.spin_until(is_shown, 'a picture')
+        assert len(records(folder)) == 1
+        second.terminate()
+        _, said = second.communicate(timeout=20)
+    finally:
+        second.kill()
+        second.wait()
+    assert second.returncode == 0
+    assert f'2 images in {folder}' in said
+    assert 'Traceback' not in said
+    assert [row.source for row in records(folder)] == ['/image#1', '/image#2']

@@ -12,6 +12,7 @@ import time
 from typing import Any, TypeVar
 
 from rclpy.clock import Clock, ClockType
+from rclpy.logging import get_logger
 
 from vlm_ros.annotation.failures import failure_of
 from vlm_ros.annotation.live import LiveDataset
@@ -36,6 +37,8 @@ from vlm_ros.runtime.turns import Consumer
 from vlm_ros.tasks import Model, Ticket
 
 T = TypeVar('T')
+# Not the node's, whose lines go to a topic that is gone at the end.
+_LOGGER = get_logger('dataset')
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +114,8 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         models = model.annotator.models.records()
         opened = on_a_thread(lambda: LiveDataset(plan, folder, models))
         self._dataset = await self._wait(opened, Ticket())
+        if self._dataset.images:
+            _LOGGER.info(f'going on with the {self._dataset.images} images in {folder}')
 
     async def activate(self) -> None:
         """Annotate from now on; each camera begins a run."""
@@ -275,9 +280,9 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         try:
             dataset.finish(self.settings.values.formats)
         except Exception as error:  # noqa: BLE001 - ending comes first; parts are kept
-            self.get_logger().error(f'the dataset is not finished: {one_line(error)}')
+            _LOGGER.error(f'the dataset is not finished: {one_line(error)}')
         else:
-            self.get_logger().info(f'{dataset.images} images in {dataset.folder}')
+            _LOGGER.info(f'{dataset.images} images in {dataset.folder}')
 
     def _unfinished(self, dataset: LiveDataset) -> str:
         return (
@@ -296,7 +301,7 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         try:
             finishing.result(self.settings.values.finish_timeout_s)
         except FutureTimeoutError:
-            self.get_logger().warning(self._unfinished(dataset))
+            _LOGGER.warning(self._unfinished(dataset))
             return False
         dataset.close()
         return True

@@ -10,6 +10,8 @@ from vlm_ros.errors import InputError
 from vlm_ros.nodes.model_node import ModelNodeParameters
 from vlm_ros.nodes.parameters import parameter
 
+IMAGES = ('jpeg', 'png', 'none')
+
 
 @dataclass(frozen=True)
 class AnnotatorParameters(ModelNodeParameters):
@@ -53,8 +55,8 @@ class AnnotatorParameters(ModelNodeParameters):
     )
     images: str = parameter(
         '',
-        "How pictures are kept; empty for the plan's, or jpeg. At the next configure.",
-        choices=('', 'jpeg', 'png', 'none'),
+        "How pictures are kept: jpeg, png or none; empty for the plan's, or jpeg. "
+        'At the next configure.',
     )
     formats: tuple[str, ...] = parameter(
         (),
@@ -77,6 +79,10 @@ class AnnotatorParameters(ModelNodeParameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.images not in ('', *IMAGES):
+            raise InputError(
+                f"parameter 'images' is {self.images!r}; it must be one of {', '.join(IMAGES)}"
+            )
         if self.fallback:
             raise InputError(
                 'a dataset holds what one set of models saw; leave fallback out, the images that '
