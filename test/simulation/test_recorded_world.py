@@ -10,7 +10,7 @@ from vlm_ros.annotation.loading import load_annotator
 from vlm_ros.annotation.plan import AnnotationPlan, BackendPlan
 from vlm_ros.annotation.run import annotate
 from vlm_ros.annotation.work import Alone
-from vlm_ros.data.truths.boxes import BoxTruth
+from vlm_ros.data.truths.box_truth import BoxTruth
 from vlm_ros.data.truths.predictions import of_records
 from vlm_ros.evaluation.naming import name
 from vlm_ros.evaluation.pairing import pair

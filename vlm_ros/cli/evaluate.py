@@ -47,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--all-classes', action='store_true', help='score classes nobody looked for, too'
     )
     parser.add_argument(
+        '--track',
+        action='store_true',
+        help='follow the boxes through the sequences of TRUTH, and score the tracks',
+    )
+    parser.add_argument(
         '--threshold',
         metavar='SCORE|FILE',
         help='least score for precision, recall and false alarms, or the YAML of vlm-ros '

@@ -104,6 +104,7 @@ def tracks(given: Mapping[str, TrackedClass]) -> dict[str, Any]:
             **{name: number(getattr(own.score, name)) for name in TRACKING},
             'identity_switches': own.score.identity_switches,
             'fragments': own.score.fragments,
+            'coverage': coverage(own.score.coverage),
         }
         for label, own in given.items()
     }

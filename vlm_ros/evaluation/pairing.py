@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vlm_ros.data.formats import TruthImage
 from vlm_ros.data.formats.kitti import DONT_CARE
-from vlm_ros.data.truths.boxes import BoxTruth
+from vlm_ros.data.truths.box_truth import BoxTruth
 from vlm_ros.data.truths.predictions import PredictedImage, PredictedSet
 from vlm_ros.errors import VocabularyError
 from vlm_ros.evaluation.detection import DetectedImage

@@ -12,7 +12,7 @@ from vlm_ros import vocabularies
 from vlm_ros.boxes import class_wise_non_max_suppression
 from vlm_ros.data.formats import TruthImage
 from vlm_ros.data.formats.kitti import DONT_CARE
-from vlm_ros.data.truths.boxes import BoxTruth
+from vlm_ros.data.truths.box_truth import BoxTruth
 from vlm_ros.data.truths.predictions import ANNOTATIONS
 from vlm_ros.errors import (
     BackendError,

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
 
+from vlm_ros.cli.evaluating.following import follow
 from vlm_ros.cli.evaluating.models import loaded, settings_of
 from vlm_ros.cli.evaluating.reports import check_folder
 from vlm_ros.cli.exits import complain, Exit
 from vlm_ros.cli.progress import Progress
-from vlm_ros.data.truths.boxes import BoxTruth, read_boxes
+from vlm_ros.data.truths.box_truth import BoxTruth
+from vlm_ros.data.truths.boxes import read_boxes
 from vlm_ros.data.truths.predictions import (
     of_records,
     PredictedSet,
@@ -22,7 +24,7 @@ from vlm_ros.evaluation.naming import name, Naming, parse_pairs
 from vlm_ros.evaluation.pairing import pair, Paired
 from vlm_ros.evaluation.running import run_detector
 from vlm_ros.evaluation.summary import compare_runs, overlap_of, RunComparison, summarize
-from vlm_ros.evaluation.tracks import evaluate_tracks
+from vlm_ros.evaluation.tracks import evaluate_tracks, TrackedClass
 from vlm_ros.results import Status
 
 THRESHOLD = 0.5
@@ -34,6 +36,8 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
     other = read_predictions(Path(args.against), truth) if args.against else None
     _check_early(args, truth, other)
     predicted, own_threshold = _predicted(args, truth)
+    if args.track:
+        predicted = follow(truth, predicted)
     naming, paired = paired_with(args, truth, predicted, other)
     names = {label: _names_of(label, predicted, naming) for label in paired.labels}
     threshold = _threshold(args.threshold, names, own_threshold)
@@ -44,7 +48,7 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         iou=args.iou,
         resamples=args.resamples,
     )
-    followed = evaluate_tracks(truth, predicted, naming, paired.labels)
+    followed = _tracks(truth, predicted, naming, paired)
     against = _against(args, truth, predicted, paired, threshold, other)
     if not args.quiet:
         for line in notes(truth, predicted, naming, paired):
@@ -70,6 +74,16 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         if not args.quiet:
             complain(f'the report is {path}', kind='')
     return Exit.OK if summary.score.coverage.answered else Exit.NOTHING
+
+
+def _tracks(
+    truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Paired
+) -> dict[str, TrackedClass]:
+    try:
+        return evaluate_tracks(truth, predicted, naming, paired.labels)
+    except InputError as error:  # all else can be told
+        complain(f'tracks are not scored: {error}', kind='note: ')
+        return {}
 
 
 def read(args: argparse.Namespace, layout: str) -> BoxTruth:
@@ -115,6 +129,10 @@ def notes(truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Pair
     missing = [image for image in predicted.images if image.status is Status.FAILED]
     if missing:
         found.append(f'{len(missing)} images were not looked at; the first {missing[0].message}')
+    in_truth = any(box.track_id is not None for image in truth.truth.images for box in image.boxes)
+    boxes = [box for image in predicted.images for box in image.boxes]
+    if in_truth and boxes and all(box.track_id is None for box in boxes):
+        found.append('the truth has tracks and the predictions have none; --track follows them')
     if predicted.unused:
         found.append(f'{predicted.unused} predicted images are not in the truth; left out')
     if naming.sets:
@@ -171,7 +189,9 @@ def _predicted(args: argparse.Namespace, truth: BoxTruth) -> tuple[PredictedSet,
             progress=progress.advance,
         )
         own = getattr(model, 'score_threshold', None)
-    predicted = of_records(records, truth.truth.images, args.backend, manifest)
+    predicted = of_records(
+        records, truth.truth.images, args.backend, manifest, moments=truth.moments
+    )
     return predicted, own if isinstance(own, float) else None
 
 

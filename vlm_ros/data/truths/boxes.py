@@ -1,51 +1,20 @@
 """Labelled boxes, whatever the layout."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo, TruthImage, TruthSet
+from vlm_ros.data.formats import read_coco, read_kitti, read_voc, read_yolo
 from vlm_ros.data.formats.truth import Box, content
+from vlm_ros.data.truths.box_truth import BoxTruth, Moment
 from vlm_ros.data.truths.json_files import checked, load
-from vlm_ros.data.truths.pictures import picture_in, pictures_near
+from vlm_ros.data.truths.kitti_tracking import read_kitti_tracking
+from vlm_ros.data.truths.pictures import pictures_near
 from vlm_ros.errors import InputError
 
 FREQUENCIES = {'r': 'rare', 'c': 'common', 'f': 'frequent'}
 """How LVIS calls classes in up to 10, up to 100, and more images."""
-
-
-@dataclass(frozen=True, eq=False)
-class BoxTruth:
-    """A labelled dataset, with what some layouts know besides.
-
-    Attributes:
-        truth: Images and boxes.
-        pictures: The folder of the pictures; None where it was not found.
-        areas: For each image those of its boxes in square pixels; None for the boxes' own.
-        as_written: For each image its boxes as the file has them, which may reach out of it a
-            little, where the layout's own evaluation takes them so; empty elsewhere.
-        judged: For each image the names whose absence is known; None for all.
-        not_exhaustive: For each image the names of which not all things are labelled.
-        groups: Of LVIS, whether a class is rare, common or frequent.
-        image_ids: The dataset's own numbers of the images; empty where it has none.
-        label_ids: Its numbers of the classes.
-    """
-
-    truth: TruthSet
-    pictures: Path | None = None
-    areas: Sequence[Sequence[float] | None] = ()
-    as_written: Sequence[Sequence[Box]] = ()
-    judged: Sequence[frozenset[str] | None] = ()
-    not_exhaustive: Sequence[frozenset[str]] = ()
-    groups: Mapping[str, str] = field(default_factory=dict)
-    image_ids: Sequence[int] = ()
-    label_ids: Mapping[int, str] = field(default_factory=dict)
-
-    def picture(self, image: TruthImage) -> Path | None:
-        """Return the file of an image; None where it is not there."""
-        return picture_in(self.pictures, image.file)
 
 
 def read_boxes(
@@ -56,8 +25,9 @@ def read_boxes(
     Args:
         path: The file or folder.
         layout: One of `layouts.TASKS` whose task is `detect`.
-        split: Which part of a YOLO, VOC or KITTI dataset; None for the `val`, `test` or `train` of
-            YOLO, the first there is, and for all of the others.
+        split: Which part of a YOLO, VOC or KITTI dataset, or which sequence of KITTI's tracking;
+            None for the `val`, `test` or `train` of YOLO, the first there is, and for all of the
+            others.
         images: The folder of the pictures; None to look around.
 
     Raises:
@@ -74,6 +44,8 @@ def read_boxes(
         truth = read_yolo(file, split=split or _own_split(file))
     elif layout == 'voc':
         truth = read_voc(path, split=split)
+    elif layout == 'kitti_tracking':
+        return read_kitti_tracking(path, split=split, images=images)
     elif layout == 'kitti':
         truth = read_kitti(path, split=split, images=images)
     else:
@@ -96,6 +68,10 @@ def _own_split(file: Path) -> str:
 
 class _Image(BaseModel):
     id: int
+    source: str = ''  # this and the next three are written by this package alone
+    topic: str = ''
+    index: int | None = None
+    time_s: float | None = None
     neg_category_ids: list[int] | None = None
     not_exhaustive_category_ids: list[int] = []
 
@@ -140,6 +116,7 @@ def _read_coco(path: Path, images: Path | None) -> BoxTruth:
         images or pictures_near(path.parent, [image.file for image in truth.images]),
         areas=[_known(areas[image.id]) for image in more.images],
         as_written=[boxes[image.id] for image in more.images],
+        moments=_moments(more.images),
         judged=[
             None
             if image.neg_category_ids is None
@@ -156,6 +133,16 @@ def _read_coco(path: Path, images: Path | None) -> BoxTruth:
         image_ids=[image.id for image in more.images],
         label_ids=names,
     )
+
+
+def _moments(images: Sequence[_Image]) -> list[Moment | None]:
+    found = [
+        Moment(f'{image.source}:{image.topic}', image.index, image.time_s or 0.0)
+        if image.index is not None and (image.topic or image.time_s is not None)
+        else None
+        for image in images
+    ]
+    return found if any(found) else []
 
 
 def _known(areas: list[float | None]) -> list[float] | None:

@@ -14,6 +14,7 @@ TASKS = {
     'yolo': 'detect',
     'voc': 'detect',
     'kitti': 'detect',
+    'kitti_tracking': 'detect',
     'flickr30k': 'ground',
     'refcoco': 'refer',
     'vqa_v2': 'answer',
@@ -68,6 +69,11 @@ def _of_folder(folder: Path) -> str:
         return 'voc'
     if (folder / 'label_2').is_dir():
         return 'kitti'
+    if (folder / 'label_02').is_dir():
+        return 'kitti_tracking'
+    for part in ('training', 'train', 'val'):
+        if (folder / part).is_dir() and _of_folder(folder / part):
+            raise InputError(f'{folder} has the truth in a folder; name {folder / part}')
     if (folder / 'data.yaml').is_file():
         return 'yolo'
     if any(folder.glob('refs(*).p')):

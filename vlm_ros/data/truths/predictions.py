@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from vlm_ros import vocabularies
 from vlm_ros.data.formats import TruthImage
-from vlm_ros.data.truths.boxes import BoxTruth
+from vlm_ros.data.truths.box_truth import BoxTruth, Moment
 from vlm_ros.data.truths.json_files import checked, load
 from vlm_ros.data.truths.record_rows import rows_of
 from vlm_ros.errors import InputError
@@ -98,7 +98,10 @@ def read_predictions(path: Path, truth: BoxTruth) -> PredictedSet:
         StorageError: It cannot be read.
     """
     if path.is_dir() or path.suffix.lower() == '.jsonl':
-        return of_records(read_records(path), truth.truth.images, str(path), read_manifest(path))
+        manifest = read_manifest(path)
+        return of_records(
+            read_records(path), truth.truth.images, str(path), manifest, moments=truth.moments
+        )
     if not path.is_file():
         raise InputError(f'there is no file or folder {path}; it should hold the predictions')
     value = load(path)
@@ -138,6 +141,8 @@ def of_records(
     images: Sequence[TruthImage],
     where: str,
     manifest: Manifest | None = None,
+    *,
+    moments: Sequence[Moment | None] = (),
 ) -> PredictedSet:
     """Find the records of a truth's images, by their keys or by the files' names.
 
@@ -146,7 +151,7 @@ def of_records(
     Raises:
         InputError: No image has a record, or one has two.
     """
-    rows = rows_of(records, images, where)
+    rows = rows_of(records, images, where, moments)
     return PredictedSet(
         tuple(MISSING if row is None else _predicted(records[row]) for row in rows),
         manifest.vocabulary if manifest else (),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vlm_ros.data.formats import TruthImage
 from vlm_ros.data.formats.exporting import LOOKED
+from vlm_ros.data.truths.box_truth import Moment
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord
 
@@ -13,9 +14,14 @@ _MAX_TAIL = 8
 
 
 def rows_of(
-    records: Sequence[FrameRecord], images: Sequence[TruthImage], where: str
+    records: Sequence[FrameRecord],
+    images: Sequence[TruthImage],
+    where: str,
+    moments: Sequence[Moment | None] = (),
 ) -> list[int | None]:
     """Return for each image the number of its record; None where there is none.
+
+    Frames of a video are those of the sequence that bears its name.
 
     Raises:
         InputError: No image has a record, one has two, or its record is of another size.
@@ -27,10 +33,18 @@ def rows_of(
     shared = Counter(image.key for image in images)
     by_file = _by_tail(records, images, where, str)
     by_stem = _by_tail(records, images, where, _stem)
+    by_moment = {
+        (Path(record.source).stem, record.index): row
+        for row, record in enumerate(records)
+        if record.time_s is not None and not record.topic
+    }
     rows: list[int | None] = []
-    for image, file, stem in zip(images, by_file, by_stem, strict=True):
+    for number, image in enumerate(images):
         known = keys.get(image.key) if shared[image.key] == 1 else None
-        row = next((found for found in (known, file, stem) if found is not None), None)
+        moment = moments[number] if moments else None
+        frame = by_moment.get((moment.sequence, moment.place)) if moment else None
+        places = (known, by_file[number], by_stem[number], frame)
+        row = next((found for found in places if found is not None), None)
         rows.append(row)
         if row is not None:
             _check_size(records[row], image, where)

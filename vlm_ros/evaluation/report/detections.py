@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_ros.data.truths.boxes import BoxTruth
+from vlm_ros.data.truths.box_truth import BoxTruth
 from vlm_ros.drawing import draw_detections
 from vlm_ros.errors import ImageError
 from vlm_ros.evaluation.detection import SIZES
