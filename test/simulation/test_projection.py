@@ -108,7 +108,7 @@ def test_what_is_impossible_is_refused(make, match):
 def test_boxes_are_where_the_simulator_draws_them():
     """MuJoCo's own picture of each cube, alone, is a pixel's width from the box at most."""
     held = 0
-    for seed in (1, 3, 7):
+    for seed in (1, 3):
         with World(seed, toys=6, boards=('cat',)) as world:
             for _ in range(4):
                 shot = world.shoot()

@@ -24,7 +24,7 @@ def shots():
 
 
 def test_the_same_seed_gives_the_same_film_and_another_does_not(shots):
-    for first, second in zip(shots, film(3), strict=True):
+    for first, second in zip(shots[:3], film(3, 3), strict=True):
         np.testing.assert_array_equal(first.image, second.image)
         assert first.boxes() == second.boxes()
     assert [row.colour for row in film(4, 1)[0].things] != [row.colour for row in shots[0].things]

@@ -6,7 +6,7 @@ from typing import Any
 
 import cv2
 
-from vlm_ros.data.formats.masks import pixels_of
+from vlm_ros.data.formats.masks import outlines_of
 from vlm_ros.records import DetectionRecord, FrameRecord
 from vlm_ros.review.ordering import Comparison
 
@@ -41,7 +41,7 @@ def entry_of(
         'size': [record.image.width, record.image.height],
         'boxes': [_box(row, record, f'box {i}') for i, row in enumerate(record.detections)],
     }
-    more = {
+    more: dict[str, Any] = {
         'message': record.message,
         'time': record.time_s,
         'picture': pictures.get(record.image.file),
@@ -71,16 +71,10 @@ def camera_of(record: FrameRecord) -> str:
 
 
 def _box(row: DetectionRecord, record: FrameRecord, name: str) -> list[Any]:
-    box = [row.label, row.score, row.xyxy, row.track_id]
-    return box if row.mask is None else [*box, _outlines(row, record, name)]
-
-
-def _outlines(row: DetectionRecord, record: FrameRecord, name: str) -> list[list[int]]:
-    """Return lines around the parts of a mask: x and y of pixels, one after the other."""
-    size = record.image.height, record.image.width
-    pixels = pixels_of(row.mask, size, f'{name} of {record.key}') if row.mask else None
-    if pixels is None:
-        return []
-    found, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    error_px = max(size) * _OUTLINE_ERROR
-    return [cv2.approxPolyDP(points, error_px, True).ravel().tolist() for points in found]
+    box: list[Any] = [row.label, row.score, row.xyxy, row.track_id]
+    if row.mask is not None:
+        size = record.image.height, record.image.width
+        outlines = outlines_of(row.mask, size, f'{name} of {record.key}')
+        error_px = max(size) * _OUTLINE_ERROR
+        box.append([cv2.approxPolyDP(one, error_px, True).ravel().tolist() for one in outlines])
+    return box

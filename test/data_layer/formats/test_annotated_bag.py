@@ -127,7 +127,8 @@ def test_what_foxglove_draws(dataset, tmp_path):
     assert len(parts) == 3
     xs = [[p.x for p in part.points] for part in parts[1:]]
     spans = sorted((min(row), max(row)) for row in xs)
-    assert spans == [(80, 320), (400, 439)]
+    # Through the middles of pixels, in coordinates that count from the corner of the first.
+    assert spans == [(80.5, 320.5), (400.5, 439.5)]
     assert all(part.fill_color.a == 0.25 for part in parts[1:])
     assert [text.text for text in drawn[0].texts] == ['cat 0.91 #7', 'person 0.20', 'cat 0.50']
     assert [text.text for text in drawn[1].texts] == ['coffee cup 0.50']

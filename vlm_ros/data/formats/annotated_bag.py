@@ -24,7 +24,7 @@ import cv2
 
 from vlm_ros.data.formats.bag_messages import Color, Messages, typestore
 from vlm_ros.data.formats.exporting import LOOKED, Written
-from vlm_ros.data.formats.masks import pixels_of
+from vlm_ros.data.formats.masks import outlines_of
 from vlm_ros.data.media import open_media
 from vlm_ros.errors import ImageError, InputError, VlmRosError
 from vlm_ros.images import decode_compressed, Image
@@ -223,11 +223,10 @@ def _drawn(record: FrameRecord, kept: list[DetectionRecord], messages: Messages)
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
         outlines.append(messages.outline(corners, color, thickness, 0.0))
         if row.mask is not None:
-            pixels = pixels_of(row.mask, (height, width), f'box {index} of {record.key}')
-            found, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+            where = f'box {index} of {record.key}'
             outlines += [
-                messages.outline([tuple(p) for p in points[:, 0]], color, 1.0, _MASK_FILL)
-                for points in found
+                messages.outline([(x + 0.5, y + 0.5) for x, y in points], color, 1.0, _MASK_FILL)
+                for points in outlines_of(row.mask, (height, width), where)
                 if len(points) > 2
             ]
         number = '' if row.track_id is None else f' #{row.track_id}'

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +30,28 @@ def pixels_of(mask: MaskRecord, size: tuple[int, int], where: str) -> npt.NDArra
         return np.ascontiguousarray(decode(to_coco(mask)), np.uint8)
     except ValueError as error:
         raise InputError(f'{where}: the mask is damaged: {error}; remove it') from error
+
+
+def outlines_of(
+    mask: MaskRecord, size: tuple[int, int], where: str
+) -> list[npt.NDArray[np.int32]]:
+    """Return a line around each part of a mask, through its outermost pixels.
+
+    Args:
+        mask: The run lengths; holes are left out.
+        size: Height and width of its image.
+        where: The file and the entry, for the message.
+
+    Returns:
+        `(N, 2)` each: column and row of pixels. In the coordinates of boxes, which count from the
+        corner of the first pixel, their middles are half a pixel further.
+
+    Raises:
+        InputError: The run lengths do not fill the image.
+    """
+    pixels = pixels_of(mask, size, where)
+    found, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return [np.asarray(points.reshape(-1, 2), np.int32) for points in found]
 
 
 def from_coco(segmentation: Any, size: tuple[int, int], where: str) -> MaskRecord:

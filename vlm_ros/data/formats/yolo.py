@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import yaml
 
 from vlm_ros.data.formats.exporting import Export, ExportedBox, write_text, Written
-from vlm_ros.data.formats.masks import pixels_of
+from vlm_ros.data.formats.masks import outlines_of
 from vlm_ros.data.formats.pictures import pictures_of, size_of
 from vlm_ros.data.formats.truth import (
     content,
@@ -110,9 +109,10 @@ def _row(box: ExportedBox, size: tuple[int, int], masks: bool, scores: bool, key
 
 
 def _outline(mask: MaskRecord, size: tuple[int, int], where: str) -> list[_Point]:
-    pixels = pixels_of(mask, size[::-1], where)
-    found, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    parts = [[(float(x), float(y)) for x, y in part.reshape(-1, 2)] for part in found]
+    # Programs that train on outlines round them to the numbers of pixels, and fill in between.
+    parts = [
+        [(float(x), float(y)) for x, y in part] for part in outlines_of(mask, size[::-1], where)
+    ]
     # Out along the parts, each closed, and back over their beginnings.
     outline = [point for part in parts for point in (*part, part[0])]
     outline += [part[0] for part in parts[-2:0:-1]]

@@ -28,7 +28,7 @@ function count() {
 const shapeOf = ([left, top, right, bottom]) => ({ x: left, y: top, width: right - left, height: bottom - top });
 
 function outline(parent, points, known) {
-  // Points are the numbers of pixels, whose middles are half a pixel further.
+  // Points are numbers of pixels, whose middles are half a pixel further.
   parent.append(drawing('polygon', { points: points.join(' '), transform: 'translate(0.5 0.5)', class: `mask ${known}` }));
 }
 
