@@ -137,7 +137,7 @@ def test_several_cameras_raw_and_compressed_go_into_one_dataset(graph, annotator
 
 
 def test_a_second_run_appends_and_annotates_no_image_twice(graph, annotator):
-    annotator.start()
+    annotator.start(formats='[coco, mcap]')
     annotator.show(raw(0), raw(1))
     annotator.finish()
     assert graph.change_state('annotator', 'activate')
@@ -155,6 +155,8 @@ def test_a_second_run_appends_and_annotates_no_image_twice(graph, annotator):
         '00000.jsonl',
         '00001.jsonl',
     ]
+    coco = next((annotator.folder / 'exports' / 'coco').rglob('*.json'))
+    assert len(json.loads(coco.read_text())['images']) == 4
 
 
 def test_what_cannot_be_read_and_a_silent_camera_are_listed(graph, annotator):

@@ -81,7 +81,7 @@ class LiveDataset:
             before = self._manifest.sources
             self._dropped = Counter({row.source: row.dropped for row in before})
             self._numbers = sorted(_part_numbers(folder))
-            self._is_merged = self._read()
+            self._is_merged, self._is_exported = self._read(), False
             if not self._is_merged:
                 self._merge()
             self._holding = stack.pop_all()
@@ -151,7 +151,7 @@ class LiveDataset:
             if self._since_s is None:
                 return
             number = self._numbers[-1] + 1 if self._numbers else 0
-            self._is_merged = False
+            self._is_merged = self._is_exported = False
             write_part(self.folder, number, self._records, self._skipped_records())
             self._numbers.append(number)
             self._records.clear()
@@ -162,7 +162,7 @@ class LiveDataset:
     def finish(self, formats: Iterable[str] = ()) -> None:
         """Make it whole: write what waits, put the parts together, and export them.
 
-        More can be added afterwards.
+        More can be added afterwards; without more it does nothing the second time.
 
         Raises:
             StorageError: The disk is full, or the folder cannot be written; parts stay.
@@ -171,8 +171,9 @@ class LiveDataset:
             self.write_part()
             if not self._is_merged:
                 self._merge()
-            if self.images:
+            if self.images and not self._is_exported:
                 export(self._plan, self.folder, formats)
+                self._is_exported = True
 
     def close(self) -> None:
         """Let others write in the folder; may be repeated. What waits is not written."""
