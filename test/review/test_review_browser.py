@@ -232,6 +232,26 @@ def test_filters(page):
     assert current(page) == ('drive-000003', 'The image as a whole')
 
 
+def test_one_track_can_be_gone_through(context, tmp_path):
+    tracks = ((7, 70), (70,), (7,))
+    rows = []
+    for index, numbers in enumerate(tracks):
+        boxes = [box('rocket', 9 * n, 10, 9 * n + 9, 90, score=0.5) for n in numbers]
+        boxes = [
+            row.model_copy(update={'track_id': n}) for row, n in zip(boxes, numbers, strict=True)
+        ]
+        rows.append(record(index, 'rocket', (640, 427), *boxes))
+    page = open_page(context, write_page(make_dataset(tmp_path / 'drive', rows)).path.as_uri())
+    page.locator('[name=text]').fill('#7')
+    assert listed(page) == ['drive-000000', 'drive-000002']
+    page.locator('#frames button').first.click()
+    press(page, 'aa')
+    assert verdicts(page) == {
+        'drive-000000': ['rocket, 0.50, #7 accepted'],
+        'drive-000002': ['rocket, 0.50, #7 accepted'],
+    }
+
+
 def test_a_reload_keeps_verdicts_undo_filters_and_place(page):
     page.locator('#filters [name=label]').select_option('person')
     press(page, 'aj')

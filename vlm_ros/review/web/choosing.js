@@ -2,13 +2,18 @@
 
 const wishes = () => Object.fromEntries(new FormData(filters));
 
+// `#7` is the track of this number and not of 70.
+const trackOf = (wanted) => /^\s*#(\d+)\s*$/.exec(wanted.text)?.[1];
+
 function targetsOf(frame, wanted) {
   const low = wanted.low === '' ? 0 : Number(wanted.low);
   const high = wanted.high === '' ? 1 : Number(wanted.high);
-  const about = wanted.label || wanted.low !== '' || wanted.high !== '';
+  const track = trackOf(wanted);
+  const about = wanted.label || track || wanted.low !== '' || wanted.high !== '';
   const found = frame.boxes.map((_, index) => index).filter((index) => {
     const score = frame.boxes[index][1];
     return score >= low && score <= high
+      && (!track || String(frame.boxes[index][3]) === track)
       && (!wanted.label || labelOf(frame, index) === wanted.label)
       && (!wanted.verdict || verdictOf(frame, index) === wanted.verdict);
   });
@@ -32,7 +37,7 @@ function textOf(frame) {
 
 function searched(frame) {
   return [frame.key, frame.source, frame.camera, frame.message, frame.caption,
-    ...frame.boxes.flatMap(([label, , , track]) => (track ? [label, `#${track}`] : [label])),
+    ...frame.boxes.map((box) => box[0]),
     ...(frame.answers || []).flat(), ...Object.values(frame.tags || {})].join('\n').toLowerCase();
 }
 
@@ -43,7 +48,7 @@ function filter(key, wantedTarget) {
   for (const frame of frames) {
     if (wanted.camera && frame.camera !== wanted.camera) continue;
     if (wanted.status && frame.status !== wanted.status) continue;
-    if (text && !textOf(frame).includes(text)) continue;
+    if (text && !trackOf(wanted) && !textOf(frame).includes(text)) continue;
     const targets = targetsOf(frame, wanted);
     if (targets.length) shown.push({ frame, targets });
   }
