@@ -1,9 +1,11 @@
 """`data.bags`: real bags, written by rosbags and by the mcap library, whole and damaged."""
 
 from pathlib import Path
+import shutil
 import sqlite3
 
 import cv2
+from mcap.reader import make_reader
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 import numpy as np
@@ -26,6 +28,7 @@ PHOTO = np.ascontiguousarray(data.astronaut()[:96, :128])
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
 COUNT = 6
+ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 FRONT, REAR = '/camera/front/image_raw', '/camera/rear/image_raw/compressed'
 
 
@@ -173,17 +176,14 @@ def break_metadata(path):
 @pytest.mark.parametrize(
     ('damage', 'words'),
     [
-        (
-            lambda p: bag_file(p).write_bytes(bag_file(p).read_bytes()[:-40]),
-            'mcap recover|reindex',
-        ),
+        (lambda p: bag_file(p).write_bytes(bag_file(p).read_bytes()[:20]), 'Truncated'),
         (lambda p: bag_file(p).write_bytes(b''), 'empty'),
         (lambda p: bag_file(p).write_bytes(b'GIF89a' * 100), 'magic'),
         (lambda p: bag_file(p).unlink(), 'missing'),
-        (break_metadata, 'reindex'),
+        (lambda p: (break_metadata(p), bag_file(p).write_bytes(b'')), 'reindex'),
     ],
 )
-def test_a_damaged_bag_is_one_line_that_names_a_mend(tmp_path, damage, words):
+def test_a_bag_of_which_nothing_is_left_is_one_line(tmp_path, damage, words):
     path = record(tmp_path / 'drive')
     damage(path)
     with pytest.raises(SourceError, match=words) as caught:
@@ -191,15 +191,161 @@ def test_a_damaged_bag_is_one_line_that_names_a_mend(tmp_path, damage, words):
     assert '\n' not in str(caught.value)
 
 
-def test_damage_in_the_middle_ends_the_reading_there(tmp_path):
+def test_a_damaged_compressed_message_is_skipped_alone(tmp_path):
     path = record(tmp_path / 'drive', storage=StoragePlugin.SQLITE3, mode=CompressionMode.MESSAGE)
     with sqlite3.connect(next(path.glob('*.db3'))) as connection:
+        connection.execute('update messages set data = ? where id = 4', (ZSTD_MAGIC + b'no',))
         connection.execute('update messages set data = ? where id = 10', (b'no zstd',))
-    read = []
-    with Bag(path) as bag, pytest.raises(SourceError, match='what comes after') as caught:
-        read.extend(bag)
+    connection.close()
+    places, told = read_images(path)
+    # Of three topics, the front one's are the first, the fourth, and so on.
+    assert places == [row for row in chunked_places() if row not in ((FRONT, 1), (FRONT, 3))]
+    assert [line.partition(' cannot be read')[0] for line in told] == [
+        f'message {index} of {FRONT} in {path}' for index in (1, 3)
+    ]
+
+
+def chunked(path, compression='ZSTD', chunk_size=30_000, use_chunking=True, others=False):
+    """Write a file of the mcap library with chunks of one to three images, out of order."""
+    with path.open('wb') as stream:
+        writer = McapWriter(
+            stream,
+            compression=CompressionType[compression],
+            chunk_size=chunk_size,
+            use_chunking=use_chunking,
+        )
+        writer.start(profile='ros2', library='test')
+        channels = {}
+        for topic, kind in ((FRONT, RawImage), (REAR, CompressedImage)):
+            definition, _ = STORE.generate_msgdef(kind.__msgtype__, ros_version=2)
+            schema = writer.register_schema(kind.__msgtype__, 'ros2msg', definition.encode())
+            channels[topic] = writer.register_channel(topic, 'cdr', schema)
+        if others:
+            schema = writer.register_schema('foxglove.Log', 'protobuf', b'')
+            channels['/log'] = writer.register_channel('/log', 'protobuf', schema)
+        for index in (0, 2, 1, 3, 5, 4):
+            when = START_NS + index * PERIOD_NS
+            for topic, msg in ((FRONT, raw(index)), (REAR, compressed(index))):
+                content = bytes(STORE.serialize_cdr(msg, msg.__msgtype__))
+                writer.add_message(channels[topic], when, content, when)
+            if others:
+                writer.add_message(channels['/log'], when, b'hello', when)
+        writer.finish()
+    return path
+
+
+@pytest.mark.parametrize('compression', ['NONE', 'LZ4', 'ZSTD'])
+def test_a_damaged_chunk_is_told_and_the_others_are_read(tmp_path, compression):
+    path = chunked(tmp_path / 'a.mcap', compression)
+    with path.open('rb') as stream:
+        index = make_reader(stream).get_summary().chunk_indexes
+    assert len(index) > 3
+    content = bytearray(path.read_bytes())
+    place = index[2].chunk_start_offset + index[2].chunk_length - 300
+    content[place : place + 200] = bytes(200)
+    path.write_bytes(content)
+    places, told = read_images(path)
+    lost = [row for row in chunked_places() if row not in places]
+    assert lost
+    assert places == [row for row in chunked_places() if row not in lost]
+    (line,) = told
+    assert line.startswith(f'{path} is damaged at byte {index[2].chunk_start_offset}: ')
+    assert '\n' not in line
+    # Cut by time, each part reads what the whole reads, and one of them tells.
+    found, lines = [], []
+    for start_s, stop_s in ((None, 0.15), (0.15, 0.35), (0.35, None)):
+        some, said = read_images(path, start_s=start_s, stop_s=stop_s)
+        found += some
+        lines += said
+    assert (found, lines) == (places, told)
+
+
+def chunked_places():
+    return [(topic, index) for index in range(COUNT) for topic in (FRONT, REAR)]
+
+
+def read_images(path, **options):
+    """Return what is read, known by what it shows, and what is told."""
+    told, places = [], []
+    with Bag(path, on_skipped=lambda name, error: told.append(str(error)), **options) as bag:
+        span = bag._span
+        for frame in bag.stretch(span):
+            index = round(frame.time_s * 10)
+            np.testing.assert_array_equal(frame.image, view(index))
+            places.append((frame.topic, index))
+    return places, told
+
+
+@pytest.mark.parametrize('use_chunking', [True, False])
+@pytest.mark.parametrize('share', [0.4, 0.97])
+def test_a_recording_that_was_cut_off_is_read_up_to_there(tmp_path, use_chunking, share):
+    path = chunked(tmp_path / 'a.mcap', use_chunking=use_chunking)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    places, told = read_images(path)
+    assert places
+    assert set(places) <= set(chunked_places())
+    assert [index for _, index in places] == sorted(index for _, index in places)
+    assert len(told) == 1
+    assert 'breaks off at byte' in told[0]
+
+
+def test_the_folder_of_a_killed_recorder_is_read(tmp_path):
+    path = record(tmp_path / 'drive')
+    (path / 'metadata.yaml').unlink()
+    content = bag_file(path).read_bytes()
+    bag_file(path).write_bytes(content[: 2 * len(content) // 3])
+    assert is_bag(path)
+    record(tmp_path / 'whole', messages=[(FRONT, RawImage, i, raw(i)) for i in range(COUNT)])
+    (tmp_path / 'whole' / 'metadata.yaml').unlink()
+    with open_media(str(tmp_path / 'whole')) as media:
+        assert [frame.index for frame in media] == list(range(COUNT))
+    shutil.copy(bag_file(tmp_path / 'whole'), path / 'drive_1.mcap')
+    told = []
+    with open_media(str(path), on_skipped=lambda name, error: told.append(str(error))) as media:
+        frames = list(media)
+    assert len(frames) >= COUNT
+    assert len(told) == 1
+    (path / 'drive_1.mcap').rename(path / 'photo.png')
+    assert not is_bag(path)
+
+
+def test_a_file_that_the_metadata_names_and_that_is_gone_is_told(tmp_path):
+    path = record(tmp_path / 'drive')
+    shutil.copy(bag_file(path), path / 'other.mcap')
+    (path / 'drive.mcap').unlink()
+    places, told = read_images(path)
+    assert len(places) == 2 * COUNT
+    assert 'missing' in told[0]
+
+
+def test_messages_of_other_kinds_are_left_alone(tmp_path):
+    path = chunked(tmp_path / 'a.MCAP', others=True)
+    assert read_images(path) == (chunked_places(), [])
+
+
+def test_a_log_that_was_not_closed_is_not_left_out_in_silence(tmp_path):
+    path = record(tmp_path / 'drive', storage=StoragePlugin.SQLITE3)
+    file = next(path.glob('*.db3'))
+    file.with_name(f'{file.name}-wal').write_bytes(b'some messages')
+    with pytest.raises(SourceError, match=r'sqlite3 .*db3 .pragma wal_checkpoint'):
+        open_media(str(path))
+
+
+def test_damage_in_the_middle_of_a_database_ends_the_reading_there(tmp_path):
+    path = record(tmp_path / 'drive', storage=StoragePlugin.SQLITE3)
+    file = next(path.glob('*.db3'))
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2 // 4096 * 4096] + bytes(len(content) // 4))
+    with pytest.raises(SourceError, match='malformed') as caught:
+        read_images(path)
     assert '\n' not in str(caught.value)
-    assert read
+
+
+def test_a_range_may_end_far_behind_the_bag(tmp_path):
+    for storage in StoragePlugin:
+        path = record(tmp_path / storage.name, storage=storage)
+        assert len(read_images(path, start_s=0.25, stop_s=1e300)[0]) == 6
 
 
 def test_a_bag_without_images_says_what_it_has(tmp_path):
@@ -212,7 +358,7 @@ def test_a_bag_without_images_says_what_it_has(tmp_path):
     ('topic', 'words'),
     [
         ('/camera/front/image', f'did you mean {FRONT}'),
-        ('/nothing', rf'Topics of images: {FRONT} \(6\), {REAR} \(6\)'),
+        ('/nothing', rf'topics of images: {FRONT} \(6\), {REAR} \(6\)'),
         ('/chatter', 'holds std_msgs/msg/String, not images'),
     ],
 )

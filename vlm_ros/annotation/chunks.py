@@ -15,7 +15,7 @@ from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.sampling import Sampler, Slots
 from vlm_ros.data.bags import Bag, is_bag, Span
 from vlm_ros.data.media import Media, open_media
-from vlm_ros.errors import SourceError
+from vlm_ros.errors import InputError, SourceError
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Chunk:
         stop: The place behind the last one; None for the end of the source.
         span: Of a bag, the time range; None elsewhere.
         slots: Of a bag, what the sampler knows at its beginning.
+        unreadable: Why nothing of the source can be read; empty where something can.
     """
 
     number: int
@@ -39,27 +40,40 @@ class Chunk:
     stop: int | None = None
     span: Span | None = None
     slots: Slots = ()
+    unreadable: str = ''
 
 
 def chunks_of(plan: AnnotationPlan) -> tuple[Chunk, ...]:
     """Cut the sources of a plan.
 
-    Of a bag, all messages are read, and none is decoded.
+    Of a bag, all messages are read, and none is decoded. A source that cannot be opened is one
+    chunk, which says so.
 
     Raises:
-        SourceError: One cannot be opened, or is live and would never end.
+        InputError: Not one source can be opened, or one is live and would never end.
     """
     if plan.topics and not any(map(_is_bag, plan.sources)):
         raise SourceError('topics are those of bags, and no source is a bag; leave them out')
     chunks: list[Chunk] = []
+    failures: list[SourceError] = []
     for source in plan.sources:
-        with open_media(source, topics=topics_of(plan, source)) as media:
-            if media.is_live:
-                raise SourceError(f'{source} is live and has no end; record it first')
-            cuts = _cut_bag(plan, media) if isinstance(media, Bag) else _cut_places(plan, media)
-            for cut in cuts:
-                chunks.append(replace(cut, number=len(chunks), source=source))
+        try:
+            cuts = _cut(plan, source)
+        except SourceError as error:
+            failures.append(error)
+            cuts = [Chunk(0, '', unreadable=str(error))]
+        for cut in cuts:
+            chunks.append(replace(cut, number=len(chunks), source=source))
+    if len(failures) == len(plan.sources):
+        raise failures[0]
     return tuple(chunks)
+
+
+def _cut(plan: AnnotationPlan, source: str) -> list[Chunk]:
+    with open_media(source, topics=topics_of(plan, source)) as media:
+        if media.is_live:
+            raise InputError(f'{source} is live and has no end; record it first')
+        return list(_cut_bag(plan, media) if isinstance(media, Bag) else _cut_places(plan, media))
 
 
 def topics_of(plan: AnnotationPlan, source: str) -> tuple[str, ...]:

@@ -39,9 +39,9 @@ class SamplingPlan(Record):
     """
 
     every: int = Field(default=1, ge=1)
-    rate_hz: float | None = Field(default=None, gt=0)
-    start_s: float | None = Field(default=None, ge=0)
-    stop_s: float | None = Field(default=None, gt=0)
+    rate_hz: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    start_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    stop_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     scene_change: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode='after')

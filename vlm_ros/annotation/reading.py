@@ -6,6 +6,7 @@ from types import TracebackType
 from vlm_ros.annotation.chunks import Chunk, topics_of
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.sampling import Sampler, SceneChange
+from vlm_ros.annotation.sources import is_utf8
 from vlm_ros.data.bags import Bag
 from vlm_ros.data.clips import Clip
 from vlm_ros.data.frames import Frame, Media
@@ -15,6 +16,7 @@ from vlm_ros.errors import SourceError, VlmRosError
 from vlm_ros.records import SkippedRecord
 
 Item = Frame | SkippedRecord | None
+_NO_NAME = 'the name is not UTF-8, as records are; rename the file'
 
 
 class Reader:
@@ -55,6 +57,9 @@ class Reader:
         Raises:
             SourceError: The source cannot be opened.
         """
+        if chunk.unreadable:
+            yield SkippedRecord(name=chunk.source, reason=chunk.unreadable)
+            return
         self._open(chunk)
         scene = SceneChange(self._plan.sampling.scene_change)
         self._skipped.clear()
@@ -62,9 +67,14 @@ class Reader:
             for frame in self._frames(chunk):
                 yield from self._skipped
                 self._skipped.clear()
+                if not is_utf8(frame.name):
+                    self._skip(frame.name, SourceError(f'{frame.name}: {_NO_NAME}'))
+                    continue
                 yield frame if scene.wants(frame.topic, frame.image) else None
         except SourceError as error:
-            self._skip(chunk.source, error)
+            # Of a video, the place of the break tells which chunk it is in, whoever reads.
+            if self._clip is None or self._clip.place >= chunk.first:
+                self._skip(chunk.source, error)
         yield from self._skipped
 
     def _frames(self, chunk: Chunk) -> Iterator[Frame]:
@@ -81,7 +91,7 @@ class Reader:
         if self._clip is None or self._clip.place > chunk.first:
             if self._clip is not None:
                 self._clip.close()
-            self._clip = open_clip(chunk.source)
+            self._clip = open_clip(chunk.source, on_skipped=self._skip)
             self._clip_sampler = Sampler(self._plan.sampling)
         sampler = self._clip_sampler
 
@@ -102,10 +112,14 @@ class Reader:
             self._media.close()
 
     def _skip(self, name: str, error: VlmRosError) -> None:
-        self._skipped.append(SkippedRecord(name=name, reason=str(error)))
+        self._skipped.append(SkippedRecord(name=_text(name), reason=_text(str(error))))
 
     def _close(self) -> None:
         for opened in (self._media, self._clip):
             if opened is not None:
                 opened.close()
         self._media, self._clip, self._source = None, None, ''
+
+
+def _text(words: str) -> str:
+    return words.encode(errors='backslashreplace').decode()

@@ -48,7 +48,7 @@ def annotate(
     Raises:
         InputError: The folder holds what another plan made, the sources have changed, or another
             process is writing there.
-        SourceError: A source cannot be opened; what was annotated before stays.
+        SourceError: Not one source can be opened; what was annotated before stays.
         BackendError: A model cannot be had.
         ModelError: Workers ended again and again.
         StorageError: The disk is full, or the folder cannot be written.

@@ -5,7 +5,7 @@ from pathlib import Path
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.data.bags import is_bag
 from vlm_ros.data.media import is_address
-from vlm_ros.data.photographs import is_utf8, SAMPLE_PREFIX, SUFFIXES
+from vlm_ros.data.photographs import SAMPLE_PREFIX, SUFFIXES
 from vlm_ros.errors import InputError, SourceError
 from vlm_ros.records import SourceRecord
 
@@ -42,6 +42,15 @@ def source_records(plan: AnnotationPlan) -> tuple[SourceRecord, ...]:
         SourceRecord(source=source, topics=plan.topics, size_bytes=_size(source))
         for source in plan.sources
     )
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file's name can stand in records."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _path(source: str) -> Path | None:

@@ -1,18 +1,22 @@
 """Images of a ROS bag, read without a ROS installation.
 
 rosbags reads what `ros2 bag record` writes: mcap and sqlite3, a folder or a single file,
-compressed by file, by message or by chunk; and the `.bag` files of ROS 1.
+compressed by file, by message or by chunk; and the `.bag` files of ROS 1. Of mcap files that it
+refuses, `broken_bags` reads what it can.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 import difflib
+import itertools
 import logging
 from pathlib import Path
 from typing import Any
 
+from vlm_ros.data.broken_bags import BrokenBag, Damage, is_mcap
 from vlm_ros.data.frames import Frame, Media
+from vlm_ros.data.photographs import has_photographs
 from vlm_ros.errors import ImageError, SourceError, VlmRosError
 from vlm_ros.images import decode, decode_compressed, Image
 
@@ -21,7 +25,12 @@ SUFFIXES = ('.mcap', '.db3', '.bag')
 """The files that are taken for bags."""
 
 _METADATA = 'metadata.yaml'
+_STORAGES = ('.mcap', '.db3')
+_ZSTD = b'\x28\xb5\x2f\xfd'
+_LISTED = 12
+"""So many topics a message names."""
 _NANOSECONDS = 1e9
+_END_NS = 2**63 - 1  # what files have room for
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -56,9 +65,14 @@ class Span:
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path looks like a bag: a folder with a rosbag2's metadata, or a bag's file."""
+    """Whether a path looks like a bag: a rosbag2's folder, or a bag's file.
+
+    The folder of a recorder that was killed has no metadata; it is known by its files.
+    """
     if path.is_dir():
-        return (path / _METADATA).is_file()
+        return (path / _METADATA).is_file() or (
+            bool(_storage_files(path)) and not has_photographs(path)
+        )
     return path.suffix.lower() in SUFFIXES
 
 
@@ -96,6 +110,7 @@ class Bag(Media):
         self._on_skipped = on_skipped or _log_skipped
         self._closed = False
         self._reader = _open(path)
+        self._path = path
         try:
             self._connections = _chosen(self._reader, path, topics)
             self.topics = _image_topics(self._connections)
@@ -155,7 +170,7 @@ class Bag(Media):
             if not wants(connection.topic, index, time_s):
                 continue
             try:
-                msg = self._reader.deserialize(content, connection.msgtype)
+                msg = self._reader.deserialize(_unpacked(content), connection.msgtype)
                 image = _image(msg, connection.msgtype)
             except Exception as error:  # noqa: BLE001 - whatever damaged bytes make of a message
                 name = f'message {index} of {connection.topic} in {self.source}'
@@ -171,6 +186,17 @@ class Bag(Media):
                 connection.topic,
                 stamp_ns or recorded_ns,  # nobody set it
             )
+        self._tell_damage(span)
+
+    def _tell_damage(self, span: Span) -> None:
+        # Each is told of by one span, wherever the bag is cut.
+        for damage in getattr(self._reader, 'damage', ()):
+            start_ns, stop_ns = span.start_ns, span.stop_ns
+            is_later = stop_ns is not None and damage.time_ns >= stop_ns
+            is_earlier = start_ns is not None and damage.time_ns < start_ns
+            if not is_later and not is_earlier:
+                reason = f'{damage.reason}; what is whole of the rest is read'
+                self._on_skipped(self.source, SourceError(reason))
 
     def times(self, *, stop_s: float | None = None) -> Iterator[tuple[str, int]]:
         """Yield topic and time of recording, in nanoseconds, of each image; decodes none.
@@ -190,21 +216,40 @@ class Bag(Media):
 
     def moment(self, time_s: float) -> int:
         """Return the nanosecond that is so long after the bag's first message."""
-        return self.first_ns + round(time_s * _NANOSECONDS)
+        moment_ns = self.first_ns + time_s * _NANOSECONDS
+        return self.first_ns + round(time_s * _NANOSECONDS) if moment_ns < _END_NS else _END_NS
 
     def _moment(self, time_s: float | None) -> int | None:
         return None if time_s is None else self.moment(time_s)
 
     def _messages(self, span: Span) -> Iterator[tuple[Any, int, bytes]]:
+        yielded = 0
         try:
-            yield from self._reader.messages(self._connections, span.start_ns, span.stop_ns)
+            for message in self._reader.messages(self._connections, span.start_ns, span.stop_ns):
+                yielded += 1
+                yield message
         except Exception as error:
             if self._closed:
                 return
-            raise SourceError(
-                f'{self.source} is damaged, what comes after cannot be read: {_reason(error)}; '
-                'record it again, or try `mcap recover` on an mcap file'
-            ) from error
+            if not self._mend():
+                raise SourceError(
+                    f'{self.source} is damaged, what comes after cannot be read: {_reason(error)};'
+                    ' record it again'
+                ) from error
+            rest = self._reader.messages(self._connections, span.start_ns, span.stop_ns)
+            yield from itertools.islice(rest, yielded, None)
+
+    def _mend(self) -> bool:
+        """Go on with what is whole; returns whether there is more than has been read so far."""
+        if isinstance(self._reader, BrokenBag) or (broken := _broken(self._path)) is None:
+            return False
+        self._reader.close()
+        self._reader = broken
+        wanted = {(row.topic, row.msgtype) for row in self._connections}
+        self._connections = [
+            row for row in broken.connections if (row.topic, row.msgtype) in wanted
+        ]
+        return True
 
 
 def image_topics(path: Path) -> tuple[ImageTopic, ...]:
@@ -224,23 +269,68 @@ def _open(path: Path) -> Any:
     from rosbags.highlevel import AnyReader
     from rosbags.typesys import get_typestore, Stores
 
+    if unclosed := next((f for f in _storage_files(path) if _has_log(f)), None):
+        raise SourceError(
+            f'{unclosed}-wal holds messages of a recorder that was killed or still runs; put them '
+            f"into the bag: sqlite3 {unclosed} 'pragma wal_checkpoint(truncate)'"
+        )
     try:
         # Bags of before 2023 do not bring the definitions of their messages.
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
     except Exception as error:
-        raise SourceError(
-            f'{path} cannot be opened as a bag: {_reason(error)}{_mend(path)}'
-        ) from error
+        reason = _reason(error)
+        if (broken := _broken(path)) is not None:
+            if not broken.damage and (path / _METADATA).is_file():
+                broken.damage = (Damage(broken.start_time, f'{path}: {reason}'),)
+            return broken
+        mend = ''
+        if path.is_dir() and 'metadata' in reason.lower():
+            mend = '; `ros2 bag reindex` writes a missing or damaged metadata.yaml anew'
+        raise SourceError(f'{path} cannot be opened as a bag: {reason}{mend}') from error
+    for part in reader.readers:
+        # Messages that are compressed one by one are unpacked above, so that a damaged one is
+        # skipped alone.
+        if part.storage.metadata.compression_mode == 'message':
+            part.storage.metadata = part.storage.metadata._replace(compression_mode=None)
     return reader
 
 
-def _mend(path: Path) -> str:
-    if path.is_dir():
-        return '; `ros2 bag reindex` writes a missing or damaged metadata.yaml anew'
-    if path.suffix.lower() == '.mcap':
-        return '; `mcap recover` mends a recording that was cut off'
-    return ''
+def _broken(path: Path) -> BrokenBag | None:
+    """Return what can be read of mcap files that rosbags refuses; None where that is nothing."""
+    paths = [file for file in _storage_files(path) if is_mcap(file)]
+    if not paths:
+        return None
+    broken = BrokenBag(paths)
+    if broken.message_count:
+        return broken
+    broken.close()
+    return None
+
+
+def _storage_files(path: Path) -> list[Path]:
+    """Return the files of a rosbag2 in their order; none where it is none."""
+    files = list(path.iterdir()) if path.is_dir() else [path]
+    return sorted((f for f in files if f.suffix.lower() in _STORAGES), key=_by_number)
+
+
+def _by_number(file: Path) -> tuple[int, str]:
+    number = file.stem.rpartition('_')[2]
+    return int(number) if number.isdecimal() else -1, file.name
+
+
+def _has_log(file: Path) -> bool:
+    log = file.with_name(f'{file.name}-wal')
+    return log.is_file() and log.stat().st_size > 0
+
+
+def _unpacked(content: bytes) -> bytes:
+    # No message begins so: the first byte says how it is serialised, and is 0.
+    if not content.startswith(_ZSTD):
+        return content
+    from zstandard import ZstdDecompressor
+
+    return ZstdDecompressor().decompressobj().decompress(content)
 
 
 def _chosen(reader: Any, path: Path, topics: Sequence[str]) -> list[Any]:
@@ -248,8 +338,8 @@ def _chosen(reader: Any, path: Path, topics: Sequence[str]) -> list[Any]:
     there = _image_topics(connections)
     if not topics:
         if not there:
-            types = ', '.join(sorted({f'{c.topic} ({c.msgtype})' for c in reader.connections}))
-            raise SourceError(f'{path} has no topic of images; it has: {types or "nothing"}')
+            types = sorted({f'{c.topic} ({c.msgtype})' for c in reader.connections})
+            raise SourceError(f'{path} has no topic of images; it has: {_some(types)}')
         return connections
     wanted = {'/' + topic.strip().lstrip('/') for topic in topics}
     for topic in sorted(wanted - {known.name for known in there}):
@@ -259,8 +349,8 @@ def _chosen(reader: Any, path: Path, topics: Sequence[str]) -> list[Any]:
                 f'{topic} of {path} holds {other}, not images; topics of images: {_listed(there)}'
             )
         close = difflib.get_close_matches(topic, [known.name for known in there], 1)
-        hint = f'; did you mean {close[0]}?' if close else ''
-        raise SourceError(f'{path} has no topic {topic}{hint} Topics of images: {_listed(there)}')
+        hint = f', did you mean {close[0]}?' if close else ';'
+        raise SourceError(f'{path} has no topic {topic}{hint} topics of images: {_listed(there)}')
     return [connection for connection in connections if connection.topic in wanted]
 
 
@@ -277,7 +367,13 @@ def _image_topics(connections: Sequence[Any]) -> tuple[ImageTopic, ...]:
 
 
 def _listed(topics: Sequence[ImageTopic]) -> str:
-    return ', '.join(f'{topic.name} ({topic.count})' for topic in topics) or 'none'
+    return _some([f'{topic.name} ({topic.count})' for topic in topics])
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _LISTED
+    more = [f'and {rest} more'] if rest > 0 else []
+    return ', '.join([*names[:_LISTED], *more]) or 'none'
 
 
 def _image(msg: Any, msgtype: str) -> Image:

@@ -22,8 +22,8 @@ class Frame:
             live source that came while nobody asked, broken photographs, `every`.
         time_s: Seconds since the source's first frame; None for photographs.
         topic: Of a bag, where the image was recorded; empty elsewhere.
-        stamp_ns: When the image was taken, in nanoseconds since 1970 or the simulation's start;
-            None where the source does not tell.
+        stamp_ns: When the image was taken, in nanoseconds since 1970 or the simulation's start; of
+            a bag, when it was recorded where nobody set that. None where the source does not tell.
     """
 
     image: Image

@@ -78,19 +78,25 @@ def open_media(
     elif _is_photograph(source, path):
         photographs = [(source, path)]
     else:
-        return Video(source, str(path), loop=loop, every=every)
+        return Video(source, _for_ffmpeg(path), loop=loop, every=every)
     return Photographs(source, photographs, loop=loop, every=every, on_skipped=on_skipped)
 
 
-def open_clip(source: str) -> Clip:
+def open_clip(source: str, *, on_skipped: OnSkipped | None = None) -> Clip:
     """Open a recording that `open_media` opens as a video, to choose which frames are decoded.
+
+    Args:
+        source: As there.
+        on_skipped: Told of each frame that cannot be decoded.
 
     Raises:
         SourceError: It cannot be opened.
     """
     if _scheme(source):
-        return Clip(_without_password(source), source, timeouts_s=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
-    return Clip(source, str(_path(source)))
+        timeouts_s = (OPEN_TIMEOUT_S, READ_TIMEOUT_S)
+        public = _without_password(source)
+        return Clip(public, source, timeouts_s=timeouts_s, on_skipped=on_skipped)
+    return Clip(source, _for_ffmpeg(_path(source)), on_skipped=on_skipped)
 
 
 def is_address(source: str) -> bool:
@@ -134,6 +140,8 @@ def _scheme(source: str) -> str:
 
 def _camera(source: str) -> int | None:
     """Return the index of a camera, which `/dev/v4l/by-id/...` and the like link to."""
+    if source.isdecimal() and os.path.exists(source):
+        return None  # sequences of public datasets are folders with such names
     if source.startswith('/dev/'):
         source = os.path.realpath(source).removeprefix('/dev/video')
     return int(source) if re.fullmatch(r'[0-9]{1,4}', source) else None
@@ -143,6 +151,11 @@ def _path(source: str) -> Path:
     if source.lower().startswith('file://'):
         return Path(unquote(urlsplit(source).path))
     return Path(source).expanduser()
+
+
+def _for_ffmpeg(path: Path) -> str:
+    # It takes what stands before a colon for a protocol, unless there is a slash before that.
+    return str(path.absolute())
 
 
 def _is_photograph(source: str, path: Path) -> bool:

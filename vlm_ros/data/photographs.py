@@ -79,7 +79,7 @@ class Photographs(Media):
                 if index in skipped:
                     continue
                 try:
-                    image = self._image(index, name, path)
+                    image = self._image(index, path)
                 except (ImageError, OSError) as error:
                     skipped.add(index)
                     self._report(name, error)
@@ -103,9 +103,9 @@ class Photographs(Media):
             if index < first or (stop is not None and index >= stop):
                 continue
             try:
-                image = self._image(index, name, path)
+                image = self._image(index, path)
             except (ImageError, OSError) as error:
-                self._on_skipped(_text(name), _failure(name, error))
+                self._on_skipped(name, _failure(name, error))
             else:
                 yield Frame(image, name, index)
 
@@ -114,11 +114,9 @@ class Photographs(Media):
         self._closed = True
         self._remembered.clear()
 
-    def _image(self, index: int, name: str, path: Path) -> Image:
+    def _image(self, index: int, path: Path) -> Image:
         image = self._remembered.get(index)
         if image is None:
-            if not is_utf8(name):
-                raise ImageError('its name is not UTF-8; rename the file')
             image = decode_compressed(path.read_bytes())
             if image.nbytes <= self._room:
                 self._room -= image.nbytes
@@ -129,25 +127,21 @@ class Photographs(Media):
         failure = _failure(name, error)
         if len(self._photographs) == 1:
             raise failure from error
-        self._on_skipped(_text(name), failure)
-
-
-def is_utf8(name: str) -> bool:
-    """Whether a name can be written into a file of text."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        self._on_skipped(name, failure)
 
 
 def _failure(name: str, error: ImageError | OSError) -> SourceError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    return SourceError(f'{_text(name)} cannot be read: {reason}')
+    return SourceError(f'{name} cannot be read: {reason}')
 
 
-def _text(name: str) -> str:
-    return name.encode(errors='backslashreplace').decode()
+def has_photographs(folder: Path) -> bool:
+    """Whether a folder holds what is taken for photographs."""
+    return any(map(_is_photograph, folder.iterdir()))
+
+
+def _is_photograph(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith('.') and path.is_file()
 
 
 def photographs_in(folder: Path) -> list[tuple[str, Path]]:
@@ -157,11 +151,7 @@ def photographs_in(folder: Path) -> list[tuple[str, Path]]:
         SourceError: There are none, or the folder cannot be listed.
     """
     try:
-        files = [
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith('.') and path.is_file()
-        ]
+        files = [path for path in folder.iterdir() if _is_photograph(path)]
     except OSError as error:
         raise SourceError(f'the folder {folder} cannot be listed: {error.strerror}') from error
     if not files:

@@ -130,7 +130,8 @@ class FrameRecord(Record):
         source: The bag, video, folder or topic that it came from.
         topic: Of a bag or a running system, where it was published; empty elsewhere.
         index: Its number in the source (of its topic), from 0.
-        stamp_ns: When it was taken, in nanoseconds of its publisher's clock; None if not known.
+        stamp_ns: When it was taken, in nanoseconds of its publisher's clock, or where nobody set
+            that, of the recorder's; None if not known.
         time_s: Seconds since the source's beginning; None for photographs.
         image: The picture.
         status: Of the detections: OK or NOTHING_FOUND (looked, and this is what there is), UNSURE
