@@ -154,13 +154,29 @@ def _read(path: Path) -> Manifest:
         raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
 
 
-def _check_same(folder: Path, before: Manifest, manifest: Manifest) -> None:
+def check_plan(folder: Path, plan: AnnotationPlan) -> None:
+    """See, before models are loaded, that what is in a folder was made by a plan.
+
+    Raises:
+        InputError: Another plan made it.
+        StorageError: The folder cannot be read.
+    """
+    path = folder / MANIFEST
+    if path.exists():
+        _check_plan(folder, _read(path), new_manifest(plan, (), ()))
+
+
+def _check_plan(folder: Path, before: Manifest, manifest: Manifest) -> None:
     if before.plan_id != manifest.plan_id:
         differ = [key for key in manifest.plan if manifest.plan[key] != before.plan.get(key)]
         raise InputError(
             f'{folder} was made by another plan, which differs in {", ".join(differ)}; '
             'choose another folder, or ask to begin anew'
         )
+
+
+def _check_same(folder: Path, before: Manifest, manifest: Manifest) -> None:
+    _check_plan(folder, before, manifest)
     if before.models != manifest.models:
         raise InputError(f'{folder} was made with other models; choose another folder')
 
