@@ -18,7 +18,7 @@ import pytest
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord, read_lines, write_lines
 from vlm_ros.records.reviews import kept_reviews
-from vlm_ros.review.serving import MAX_BODY_BYTES, ReviewServer
+from vlm_ros.review.serving import MAX_BODY_BYTES, PORTS, ReviewServer
 
 LINE = '{"key": "drive-000001", "box": 0, "found": "rocket", "verdict": "rejected"}\n'
 
@@ -173,6 +173,8 @@ def test_a_port_that_is_taken_is_named(site, folder):
         ReviewServer(folder, port=site.port)
     with ReviewServer(folder) as other:
         assert other.port != site.port
+        # A page that waits for its server finds the next one where it was.
+        assert {other.port, site.port} <= set(PORTS)
 
 
 def test_the_real_process_serves_until_it_is_interrupted(folder):

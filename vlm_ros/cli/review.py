@@ -7,6 +7,7 @@ dataset.
 import argparse
 import math
 from pathlib import Path
+import shlex
 import sys
 
 from vlm_ros.cli.options import text
@@ -58,7 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--by', type=text, default='', metavar='NAME', help='who reviews')
     parser.add_argument(
-        '--port', type=_port, metavar='N', help='with --serve (8377, or any that is free)'
+        '--port',
+        type=_port,
+        metavar='N',
+        help='with --serve (the first that is free from 8377 on)',
     )
     parser.add_argument(
         '--inline-mb',
@@ -105,7 +109,9 @@ def _serve(folder: Path, other: Path | None, port: int | None, by: str) -> int:
         except KeyboardInterrupt:
             print(file=sys.stderr)
     if kept_reviews(folder):
-        print(f'put what was said into the annotations: vlm-ros review {folder} --apply')
+        print(
+            f'put what was said into the annotations: vlm-ros review {shlex.quote(str(folder))} --apply'
+        )
     return Exit.OK
 
 

@@ -24,9 +24,9 @@ from vlm_ros.review.applying import apply_reviews
 from vlm_ros.review.page import read_reviewed, render
 
 HOST = '127.0.0.1'
-PORT = 8377
-"""Where a page is served if nothing else is. A browser keeps what no server has taken yet under
-the port, and a page of the next run finds it there."""
+PORTS = range(8377, 8387)
+"""Where pages are served, the first that is free, and any where none is. A browser keeps what no
+server has taken yet under the port, and a page of the next run finds it there."""
 MAX_BODY_BYTES = 4_000_000
 _TIMEOUT_S = 30.0
 _HEADERS = {
@@ -43,7 +43,7 @@ class ReviewServer:
 
     Args:
         folder: The dataset's.
-        port: Of 127.0.0.1; None for `PORT`, or any that is free where that is taken.
+        port: Of 127.0.0.1; None for the first of `PORTS` that is free, or any.
         other: A dataset of the same images, made by another model, to compare with.
         by: Who reviews.
 
@@ -59,7 +59,7 @@ class ReviewServer:
         page = render(reviewed, pictures, by=by, served=True)
         self._token = secrets.token_urlsafe(18)
         site = _Site(folder, self._token, page, reviewed.files)
-        self._server = _listen(site, (PORT, 0) if port is None else (port,))
+        self._server = _listen(site, (*PORTS, 0) if port is None else (port,))
         self.port: int = self._server.server_address[1]
         self.url = f'http://{HOST}:{self.port}/{self._token}/'
 

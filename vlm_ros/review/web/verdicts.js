@@ -128,6 +128,11 @@ function undo() {
   show(stands ? `Undone: ${name}.` : `Not undone: ${name} was judged anew in another window.`);
 }
 
+// What `fetch` raises says nothing that a person could do.
+const reasonOf = (error) => (error instanceof TypeError
+  ? `The server is gone. Run vlm-ros review DIR --serve --port ${location.port} and open the address that it prints.`
+  : error.message);
+
 async function send() {
   if (!data.served || sending || !mine.size) return;
   sending = true;
@@ -144,7 +149,7 @@ async function send() {
     await send();
   } catch (error) {
     sending = false;
-    warn('server', `Not saved to the dataset yet, but kept in this browser: ${error.message}`);
+    warn('server', `Not saved to the dataset yet, but kept in this browser: ${reasonOf(error)}`);
     count();
   }
 }
@@ -162,7 +167,7 @@ async function save() {
         (result.unknown.length ? `, ${result.unknown.length} belong to none of its boxes.` : '.') +
         (result.new_labels.length ? ` New names: ${result.new_labels.join(', ')}.` : ''));
     } catch (error) {
-      warn('server', `Not saved: ${error.message}`);
+      warn('server', `Not saved: ${reasonOf(error)}`);
     }
     return;
   }
@@ -186,6 +191,6 @@ async function catchUp() {
     show($('said').textContent);
     await send();
   } catch (error) {
-    warn('server', `The server cannot be reached: ${error.message}`);
+    warn('server', reasonOf(error));
   }
 }
