@@ -1,4 +1,4 @@
-"""Captions held against those of people: BLEU, ROUGE-L, CIDEr and a METEOR without synonyms.
+"""Captions held against those of people: BLEU, ROUGE-L, CIDEr and METEOR.
 
 BLEU, ROUGE-L and CIDEr are those of the COCO caption evaluation (arXiv 1504.00325), which the
 package pycocoevalcap holds. Its tokenizer is a Java program; here NLTK's Treebank tokenizer
@@ -48,20 +48,21 @@ class CaptionScore:
         rouge_l: In [0, 1]; best precision and best recall over the references, recall weighted
             by 1.2 (Lin 2004, https://aclanthology.org/W04-1013).
         cider: In [0, 10], published as a hundred times a tenth of it too (arXiv 1411.5726). Its
-            weights come from the references given here, so that it depends on the test set; NaN
+            weights come from all references given here, so that it depends on the test set; NaN
             for fewer than two images, where every weight is 0.
-        meteor_exact_stem: In [0, 1], METEOR as first published (Banerjee and Lavie 2005,
-            https://aclanthology.org/W05-0909) in NLTK's form, matching words and Porter stems but
-            no synonyms or paraphrases: not the METEOR 1.5 of the COCO leaderboard.
+        meteor: In [0, 1], METEOR as first published (Banerjee and Lavie 2005,
+            https://aclanthology.org/W05-0909) in NLTK's form, matching words, Porter stems and,
+            where there is a WordNet, synonyms, but no paraphrases: not the METEOR 1.5 of the COCO
+            leaderboard.
         coverage: The captions that were scored.
         values: The numbers of each image by name, `(N,)` float64 with NaN where there was no
-            caption: `bleu_4`, `rouge_l`, `cider`, `meteor_exact_stem`.
+            caption: `bleu_4`, `rouge_l`, `cider`, `meteor`.
     """
 
     bleu: tuple[float, float, float, float]
     rouge_l: float
     cider: float
-    meteor_exact_stem: float
+    meteor: float
     coverage: Coverage
     values: dict[str, Values]
 
@@ -71,6 +72,7 @@ def describe(
     references: Sequence[Sequence[str]],
     *,
     tokenized: bool = False,
+    wordnet: Any = None,
 ) -> CaptionScore:
     """Score captions.
 
@@ -78,6 +80,8 @@ def describe(
         captions: One for each of N images.
         references: For each image what people said; five in COCO.
         tokenized: Whether texts are words joined by single spaces already.
+        wordnet: NLTK's, or `vlm_ros.evaluation.wordnet.WordNet`; None for a METEOR without
+            synonyms.
 
     Raises:
         InputError: The lengths differ, or an image has no reference.
@@ -98,8 +102,10 @@ def describe(
     if not rows:
         return CaptionScore((math.nan,) * 4, math.nan, math.nan, math.nan, coverage, {})
     said = {row: [words(captions[row].text)] for row in rows}
-    true = {row: [words(text) for text in references[row] if text.strip()] for row in rows}
-    return _scored(said, true, coverage, len(captions))
+    true = {
+        row: [words(text) for text in own if text.strip()] for row, own in enumerate(references)
+    }
+    return _scored(said, true, coverage, wordnet or _NoSynonyms())
 
 
 def tokenize(text: str) -> str:
@@ -113,39 +119,42 @@ def tokenize(text: str) -> str:
 
 
 def _scored(
-    said: dict[int, list[str]], true: dict[int, list[str]], coverage: Coverage, items: int
+    said: dict[int, list[str]], references: dict[int, list[str]], coverage: Coverage, wordnet: Any
 ) -> CaptionScore:
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
 
+    true = {row: references[row] for row in said}
     bleu, bleu_of_each = Bleu(4).compute_score(true, said, verbose=0)
     rouge_l, rouge_of_each = Rouge().compute_score(true, said)
-    cider, cider_of_each = math.nan, [math.nan] * len(said)
-    if len(said) > 1:
-        cider, cider_of_each = Cider().compute_score(true, said)
-    meteor = [_meteor(said[row][0], true[row]) for row in said]
+    cider: Values = np.full(len(references), math.nan)
+    if len(references) > 1:
+        # A word's weight is that of all references, or abstentions would change other captions'.
+        whole = {row: said.get(row, ['']) for row in references}
+        cider = np.asarray(Cider().compute_score(references, whole)[1])
+    meteor = [_meteor(said[row][0], true[row], wordnet) for row in said]
     of_each = {
         'bleu_4': bleu_of_each[3],
         'rouge_l': rouge_of_each,
-        'cider': cider_of_each,
-        'meteor_exact_stem': meteor,
+        'cider': cider[list(said)],
+        'meteor': meteor,
     }
     return CaptionScore(
         (float(bleu[0]), float(bleu[1]), float(bleu[2]), float(bleu[3])),
         float(rouge_l),
-        float(cider),
+        float(cider[list(said)].mean()),
         float(np.mean(meteor)),
         coverage,
-        {name: _spread(values, list(said), items) for name, values in of_each.items()},
+        {name: _spread(values, list(said), len(references)) for name, values in of_each.items()},
     )
 
 
-def _meteor(caption: str, references: Sequence[str]) -> float:
+def _meteor(caption: str, references: Sequence[str], wordnet: Any) -> float:
     from nltk.translate.meteor_score import meteor_score
 
     split = [reference.split() for reference in references]
-    return float(meteor_score(split, caption.split(), wordnet=_NoSynonyms()))
+    return float(meteor_score(split, caption.split(), wordnet=wordnet))
 
 
 class _NoSynonyms:

@@ -19,6 +19,7 @@ from vlm_ros.evaluation import answers, captions, grounding, known_answers, stat
 from vlm_ros.evaluation.coverage import ANSWERED, Coverage, Score, Values
 from vlm_ros.evaluation.intervals import bootstrap, Interval, RESAMPLES
 from vlm_ros.evaluation.retrieval import retrieve
+from vlm_ros.evaluation.wordnet import find_wordnet
 from vlm_ros.results import Status, Truth
 
 
@@ -214,9 +215,11 @@ def _verify(
 def _caption(
     items: Sequence[Captioned], replies: Sequence[ReplyRecord], resamples: int
 ) -> LanguageScore:
+    wordnet, release = find_wordnet()
     found = captions.describe(
         [captions.Captioning(reply.text, reply.status) for reply in replies],
         [item.captions for item in items],
+        wordnet=wordnet,
     )
     none = np.full(len(items), np.nan)
     cider = found.values.get('cider', none)
@@ -227,8 +230,8 @@ def _caption(
             for n, value in enumerate(found.bleu, 1)
         },
         'ROUGE-L': bootstrap(found.values.get('rouge_l', none), resamples=resamples),
-        'METEOR (exact, stem)': bootstrap(
-            found.values.get('meteor_exact_stem', none), resamples=resamples
+        f'METEOR ({release or "stems only"})': bootstrap(
+            found.values.get('meteor', none), resamples=resamples
         ),
     }
     return LanguageScore(numbers, found.coverage, cider)
