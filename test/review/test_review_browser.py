@@ -356,10 +356,9 @@ def test_verdicts_that_no_server_took_are_sent_later(context, folder):
         server.close()
         thread.join()
     press(page, 'ja')
-    playwright.expect(page.get_by_role('alert')).to_contain_text(
-        'kept in this browser: The server'
-    )
-    assert f'--serve --port {server.port} and open' in page.locator('#trouble').text_content()
+    trouble = page.get_by_role('alert')
+    playwright.expect(trouble).to_contain_text('kept in this browser: The server is gone.')
+    playwright.expect(trouble).to_contain_text(f'--serve --port {server.port} and open')
     playwright.expect(page.locator('#progress')).to_have_text(
         '6 of 6 images, 1 of 5 boxes reviewed, 1 not saved'
     )

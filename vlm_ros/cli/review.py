@@ -109,9 +109,8 @@ def _serve(folder: Path, other: Path | None, port: int | None, by: str) -> int:
         except KeyboardInterrupt:
             print(file=sys.stderr)
     if kept_reviews(folder):
-        print(
-            f'put what was said into the annotations: vlm-ros review {shlex.quote(str(folder))} --apply'
-        )
+        name = shlex.quote(str(folder))
+        print(f'put what was said into the annotations: vlm-ros review {name} --apply')
     return Exit.OK
 
 
