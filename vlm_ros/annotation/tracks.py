@@ -6,83 +6,151 @@ deprecated in its favour.) It runs over finished records in the order of the cam
 it says of an image depends on all before it.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from vlm_ros.boxes import iou
+from vlm_ros.data.formats.exporting import LOOKED
 from vlm_ros.records import FrameRecord
 
 LOST_S = 1.0
-"""So long a thing may be hidden."""
+"""So long a thing may be hidden at least."""
+LOST_PERIODS = 3
+"""So many of the camera's images it may be hidden in, however far they are apart."""
+ACTIVATION = 0.25
+"""From which score on a box begins a track."""
+MIN_IOU = 0.1
+"""A thing overlaps with where it is expected by so much."""
+BEGINNING = 2
+"""A track begins at a box that is at most so many of the camera's images before its second."""
+MAX_HELD = 1000
+"""So many records wait at most for what comes of their boxes."""
 
 
-class Tracks:
-    """Numbers the boxes of any number of cameras; one tracker a camera and label.
+@dataclass(eq=False)
+class _Held:
+    """A record whose boxes may yet turn out to begin tracks; `newer` counts those after it."""
 
-    A thing has its number from the second image on that shows it, as one box alone is no track.
+    record: FrameRecord
+    newer: int = 0
 
-    Args:
-        activation: From which score on a box begins a track, in [0, 1].
-    """
+    def set_track(self, index: int, track_id: int) -> None:
+        boxes = list(self.record.detections)
+        boxes[index] = boxes[index].model_copy(update={'track_id': track_id})
+        self.record = self.record.model_copy(update={'detections': tuple(boxes)})
 
-    def __init__(self, activation: float = 0.25) -> None:
-        self._activation = activation
-        self._trackers: dict[tuple[str, str, str], Any] = {}
-        self._numbers: dict[tuple[str, str], dict[tuple[str, int], int]] = {}
 
-    def number(self, record: FrameRecord) -> FrameRecord:
-        """Return a record with its boxes numbered; one without time stays as it is."""
-        if record.time_s is None:
-            return record
-        camera = (record.source, record.topic)
-        labels = {detection.label for detection in record.detections}
+@dataclass(eq=False)
+class _Camera:
+    """What is known of one camera: a tracker a label, and the numbers that were given."""
+
+    trackers: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[tuple[str, int], int] = field(default_factory=dict)
+    recent: list[_Held] = field(default_factory=list)
+    last_s: float | None = None
+    period_s: float = float('inf')
+
+    def take(self, held: _Held, time_s: float) -> None:
+        """Number the boxes of the next image."""
+        if self.last_s is not None:
+            self.period_s = min(self.period_s, time_s - self.last_s)
+        self.last_s = time_s
         # A tracker has to hear of images without its thing as well.
-        known = {label for *place, label in self._trackers if tuple(place) == camera}
-        numbered = list(record.detections)
-        for label in sorted(labels | known):
-            chosen = [i for i, row in enumerate(record.detections) if row.label == label]
-            for index, identity in self._follow(record, camera, label, chosen):
-                numbers = self._numbers.setdefault(camera, {})
-                track_id = numbers.setdefault((label, identity), len(numbers) + 1)
-                numbered[index] = numbered[index].model_copy(update={'track_id': track_id})
-        return record.model_copy(update={'detections': tuple(numbered)})
+        labels = {box.label for box in held.record.detections} | set(self.trackers)
+        for label in sorted(labels):
+            begun = []
+            for index, identity in self._follow(held.record, label, time_s):
+                place = (label, identity)
+                if place not in self.numbers:
+                    self.numbers[place] = len(self.numbers) + 1
+                    begun.append(index)
+                held.set_track(index, self.numbers[place])
+            self._number_beginnings(held, label, begun)
+        for earlier in self.recent:
+            earlier.newer += 1
+        self.recent = [*self.recent[1 - BEGINNING :], held]
 
-    def _follow(
-        self, record: FrameRecord, camera: tuple[str, str], label: str, chosen: list[int]
-    ) -> Iterator[tuple[int, int]]:
+    def _follow(self, record: FrameRecord, label: str, time_s: float) -> Iterator[tuple[int, int]]:
         from supervision import Detections
 
-        key = (*camera, label)
-        tracker = self._trackers.get(key) or self._new(key)
+        if label not in self.trackers:
+            self.trackers[label] = _new_tracker()
+        tracker = self.trackers[label]
+        if np.isfinite(self.period_s):
+            tracker.maximum_time_without_update = max(LOST_S, LOST_PERIODS * self.period_s)
+        rows = [(i, row) for i, row in enumerate(record.detections) if row.label == label]
         boxes = Detections(
-            xyxy=np.array([record.detections[i].xyxy for i in chosen]).reshape(-1, 4),
-            confidence=np.array([record.detections[i].score for i in chosen]),
-            data={'index': np.array(chosen, int)},
+            xyxy=np.array([row.xyxy for _, row in rows]).reshape(-1, 4),
+            confidence=np.array([row.score for _, row in rows]),
+            data={'index': np.array([i for i, _ in rows], int)},
         )
-        if record.time_s is not None:
-            followed = tracker.update(boxes, timestamp=record.time_s)
-            identities = followed.tracker_id
-            if len(followed) and identities is not None:
-                for index, identity in zip(followed.data['index'], identities, strict=True):
-                    if identity >= 0:
-                        yield int(index), int(identity)
+        followed = tracker.update(boxes, timestamp=time_s)
+        identities = followed.tracker_id
+        if len(followed) and identities is not None:
+            for index, identity in zip(followed.data['index'], identities, strict=True):
+                if identity >= 0:
+                    yield int(index), int(identity)
 
-    def _new(self, key: tuple[str, str, str]) -> Any:
-        from trackers import ByteTrackTracker
+    def _number_beginnings(self, held: _Held, label: str, begun: list[int]) -> None:
+        """Number the boxes that tracks began with, which the tracker does not say.
 
-        tracker = ByteTrackTracker(
-            lost_track_buffer=round(30 * LOST_S),
-            track_activation_threshold=self._activation,
-            minimum_consecutive_frames=1,
-            high_conf_det_threshold=self._activation,
-        )
-        self._trackers[key] = tracker
-        return tracker
+        It expects a thing that it has seen once where it was, so that is the box of most overlap.
+        """
+        for earlier in reversed(self.recent):
+            rows = [
+                index
+                for index, row in enumerate(earlier.record.detections)
+                if row.label == label and row.track_id is None and row.score >= ACTIVATION
+            ]
+            if not rows or not begun:
+                continue
+            now, before = held.record.detections, earlier.record.detections
+            overlaps = iou([before[i].xyxy for i in rows], [now[i].xyxy for i in begun])
+            while overlaps.size and overlaps.max() >= MIN_IOU:
+                row, column = np.unravel_index(overlaps.argmax(), overlaps.shape)
+                track_id = now[begun[column]].track_id
+                assert track_id is not None
+                earlier.set_track(rows.pop(row), track_id)
+                begun.pop(column)
+                overlaps = np.delete(np.delete(overlaps, row, 0), column, 1)
 
 
 def tracked(records: Iterable[FrameRecord]) -> Iterator[FrameRecord]:
-    """Yield records, of each camera in its order, with the numbers of their boxes."""
-    tracks = Tracks()
+    """Yield records, in their order, with the numbers of their boxes.
+
+    Each camera and label has a tracker. One box alone is no track. What has no time, such as a
+    photograph, stays as it is; so does an image that could not be looked at, which does not say
+    that nothing is there, and one that is not later than the one before.
+    """
+    cameras: dict[tuple[str, str], _Camera] = {}
+    waiting: deque[_Held] = deque()
     for record in records:
-        yield tracks.number(record)
+        held = _Held(record)
+        waiting.append(held)
+        camera = cameras.setdefault((record.source, record.topic), _Camera())
+        time_s = record.time_s
+        is_looked_at = record.status is None or record.status in LOOKED
+        is_later = time_s is not None and (camera.last_s is None or time_s > camera.last_s)
+        if time_s is not None and is_looked_at and is_later:
+            camera.take(held, time_s)
+        else:
+            held.newer = BEGINNING
+        while waiting and (waiting[0].newer >= BEGINNING or len(waiting) > MAX_HELD):
+            yield waiting.popleft().record
+    yield from (held.record for held in waiting)
+
+
+def _new_tracker() -> Any:
+    from trackers import ByteTrackTracker
+
+    return ByteTrackTracker(
+        lost_track_buffer=round(30 * LOST_S),
+        track_activation_threshold=ACTIVATION,
+        minimum_consecutive_frames=1,
+        minimum_iou_threshold=MIN_IOU,
+        high_conf_det_threshold=ACTIVATION,
+    )

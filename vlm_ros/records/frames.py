@@ -55,6 +55,7 @@ class DetectionRecord(Record):
         score: The model's.
         xyxy: Where it is.
         track_id: The thing's number, the same in every image of a camera that shows it; from 1.
+            None where it is seen in one image only, or nobody followed it.
         mask: Its pixels.
         review: What a person said of it.
     """

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from vlm_ros.annotation.tracks import Tracks
+from vlm_ros.annotation.tracks import tracked
 from vlm_ros.data.truths.box_truth import BoxTruth
 from vlm_ros.data.truths.predictions import PredictedBox, PredictedImage, PredictedSet
 from vlm_ros.errors import InputError
@@ -23,9 +23,9 @@ def follow(truth: BoxTruth, predicted: PredictedSet) -> PredictedSet:
         (number for number, moment in enumerate(truth.moments) if moment is not None),
         key=lambda number: _place(truth, number),
     )
-    tracks, images = Tracks(), list(predicted.images)
-    for number in order:
-        record = tracks.number(_record(truth, number, images[number]))
+    images = list(predicted.images)
+    records = (_record(truth, number, predicted.images[number]) for number in order)
+    for number, record in zip(order, tracked(records), strict=True):
         boxes = [
             replace(box, track_id=row.track_id)
             for box, row in zip(images[number].boxes, record.detections, strict=True)
