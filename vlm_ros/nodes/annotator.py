@@ -19,6 +19,7 @@ from vlm_ros.annotation.live import LiveDataset
 from vlm_ros.annotation.live_camera import LiveCamera, Place
 from vlm_ros.annotation.live_models import loader, PlanModels
 from vlm_ros.annotation.plan import AnnotationPlan
+from vlm_ros.annotation.run import check_plan
 from vlm_ros.annotation.sampling import SceneChange
 from vlm_ros.errors import InterruptedWork, StorageError, VlmRosError
 from vlm_ros.health import Level, Report, StreamLimits, StreamMeter
@@ -74,7 +75,7 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__('annotator', AnnotatorParameters, shared, ())
-        self._own = shared
+        self._folder = Path()
         self._plan: AnnotationPlan | None = None
         self._dataset: LiveDataset | None = None
         self._cameras: dict[str, LiveCamera] = {}
@@ -95,9 +96,11 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
     def acquire(self) -> ModelWorker[Model]:
         """Return a worker for all models of the plan."""
         values = self.settings.values
+        self._folder = Path(values.output).expanduser()
         plan = self._plan = values.make_plan([feed.topic for feed in self.feeds.values()])
+        check_plan(self._folder, plan)
         candidate: Candidate[Model] = Candidate(plan.backend.name, loader(plan))
-        return self._own.acquire_own(candidate, values)
+        return self._shared.acquire_own(candidate, values)
 
     def warm_up(self, model: Model) -> None:
         """Annotate once."""
@@ -110,7 +113,7 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         model, plan = self.worker.model, self._plan
         assert isinstance(model, PlanModels)
         assert plan is not None
-        folder = Path(self.settings.values.output).expanduser()
+        folder = self._folder
         models = model.annotator.models.records()
         opened = on_a_thread(lambda: LiveDataset(plan, folder, models))
         self._dataset = await self._wait(opened, Ticket())
@@ -259,9 +262,9 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         is_idle = self._writing is None or self._writing.done()
         if is_idle and dataset.waits_s() >= self.settings.values.part_s:
             self._writing = on_a_thread(dataset.write_part)
-        if dataset.trouble:
-            self.get_logger().error(dataset.trouble, throttle_duration_sec=5.0)
-        elif self._has_trouble:
+        if dataset.trouble and not self._has_trouble:
+            self.get_logger().error(dataset.trouble)
+        if self._has_trouble and not dataset.trouble:
             self.get_logger().info(f'{dataset.folder} can be written again')
         self._has_trouble = bool(dataset.trouble)
 
