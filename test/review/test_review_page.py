@@ -13,6 +13,7 @@ from review_dataset import box, HOSTILE, make_dataset, record, RECORDS, WORST_FI
 import skimage.data
 
 from vlm_ros.cli.main import main
+from vlm_ros.data.formats.datasets import export_dataset
 from vlm_ros.errors import InputError
 from vlm_ros.records import ImageRecord, read_lines, write_lines
 from vlm_ros.records.frames import FrameRecord
@@ -134,17 +135,36 @@ def test_pictures_of_elsewhere_are_not_shown(tmp_path):
     (folder / 'images' / 'link.png').symlink_to(secret)
     rows = [
         row.model_copy(
-            update={'image': ImageRecord(file=file, width=4, height=4), 'key': f'k{number}'}
+            update={'image': ImageRecord(file=file, width=451, height=300), 'key': f'k{number}'}
         )
-        for number, (row, file) in enumerate(
-            zip(RECORDS, ('../secret.png', str(secret), 'images/link.png', ''), strict=False)
-        )
+        for number, (row, file) in enumerate(zip(RECORDS, ('images/link.png', ''), strict=False))
     ]
-    write_lines(folder / 'annotations.jsonl', rows)
+    records = folder / 'annotations.jsonl'
+    write_lines(records, rows)
     page = write_page(folder)
-    assert page.without_picture == 4
+    assert page.without_picture == 2
     assert data_of(page.path)['pictures'] == []
     assert not [row for row in data_of(page.path)['frames'] if 'picture' in row]
+    # Nor do exports take it along.
+    for name in ('coco', 'mcap'):
+        with pytest.raises(
+            InputError, match=r'link\.png of k0 is a link out of .*; put the picture'
+        ):
+            export_dataset(folder, [name], ('cat', 'person', 'rocket'), has_pictures=True)
+    for file in ('../secret.png', str(secret)):
+        records.write_text(rows[0].line().replace('images/link.png', file) + '\n')
+        with pytest.raises(InputError, match=r'secret\.png.* is not in the folder of the dataset'):
+            write_page(folder)
+
+
+def test_nothing_but_a_page_is_written_over(folder, capsys):
+    append_reviews(folder, [ReviewLine(key='drive-000001', box=0, verdict='accepted')])
+    for name in ('annotations.jsonl', 'dataset.json', 'reviews.jsonl', 'images/rocket.jpg'):
+        content = (folder / name).read_bytes()
+        assert main(['review', str(folder), '--output', str(folder / name)]) == 2
+        assert 'is there and is no page; choose another name' in capsys.readouterr().err
+        assert (folder / name).read_bytes() == content
+    assert main(['review', str(folder)]) == main(['review', str(folder)]) == 0
 
 
 def test_what_was_said_is_in_the_page(folder):
@@ -224,6 +244,10 @@ def test_the_command_writes_and_applies(folder, tmp_path, capsys):
     assert err == 'vlm-ros: gone was not reviewed: the dataset has no such image\n'
     assert main(['review', str(folder), '--format', 'coco']) == 2
     assert '--format writes what was reviewed; it needs --apply' in capsys.readouterr().err
+    assert main(['review', str(folder), '--port', '8400']) == 2
+    assert '--port is that of a server; it needs --serve' in capsys.readouterr().err
+    assert main(['review', str(folder), '--apply', '--inline-mb', '3']) == 2
+    assert '--inline-mb is of the page as a file' in capsys.readouterr().err
     assert main(['review', str(folder), '--apply', '--format', 'pdf']) == 2
     assert "no format 'pdf'; there are coco, yolo, voc, kitti, mcap" in capsys.readouterr().err
     assert main(['review', str(tmp_path)]) == 2

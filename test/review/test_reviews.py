@@ -166,6 +166,42 @@ def test_a_line_that_was_cut_off_is_replaced_and_a_whole_one_without_end_is_not(
     assert read_reviews(path) == [said(CAT), said(CUP), said(CAT, minute=5)]
 
 
+def test_a_file_that_is_given_is_read_whole_or_not_at_all(folder, tmp_path):
+    before = files(folder)
+    given = tmp_path / 'given.jsonl'
+    for content, words in (
+        (b'garbage', r'line 1 of .*given\.jsonl .*; mend or remove the line'),
+        (said(CAT).line().encode() + b'\n' + said(CUP).line().encode()[:30], 'line 2 of'),
+        (said(CAT).line().encode().replace(b'"box":0', b'"box":true'), 'box: .*integer'),
+        (said({'key': 'other-000000'}).line().encode(), 'is it of another dataset'),
+    ):
+        given.write_bytes(content)
+        with pytest.raises(InputError, match=words) as caught:
+            apply_reviews(folder, given)
+        assert '\n' not in str(caught.value)
+        assert files(folder) == before
+    # As programs of Windows write it.
+    given.write_bytes(b'\xef\xbb\xbf' + said(CAT).line().encode() + b'\r\n')
+    assert apply_reviews(folder, given).reviewed == 1
+
+
+def test_names_of_what_is_not_kept_are_no_new_names(folder):
+    lines = [
+        said(CUP, 'rejected', label='sheep'),
+        said({'key': 'drive-000002'}, label='cow'),
+        said(CAT, label='tomcat'),
+    ]
+    append_reviews(folder, lines)
+    assert apply_reviews(folder).new_labels == ('tomcat',)
+
+
+def test_a_folder_that_was_moved_does_not_begin_anew(folder):
+    folder.rename(folder.with_name('moved'))
+    with pytest.raises(StorageError, match='is not there any more; put it back'):
+        append_reviews(folder, [said(CAT)])
+    assert not folder.exists()
+
+
 def test_several_who_write_at_once_lose_nothing(folder, tmp_path):
     lines = [
         said({'key': f'drive-{index % 6:06d}'}, minute=index % 60, by=str(index))

@@ -23,6 +23,8 @@ exit status:
 """
 _MB = 1_000_000
 _PORTS = 65535
+_SHOWN = 10
+"""Of the reviews that could not be applied; a file of another dataset can have thousands."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write, serve or apply; return the exit status."""
     folder = Path(args.folder)
+    _check(args)
     if args.apply is not None:
         return _apply(folder, Path(args.apply) if args.apply else None, args.format)
-    if args.format:
-        raise InputError('--format writes what was reviewed; it needs --apply')
     other = Path(args.compare) if args.compare else None
     if args.serve:
         return _serve(folder, other, args.port, args.by)
@@ -95,6 +96,15 @@ def main(args: argparse.Namespace) -> int:
     if page.without_picture:
         print(f'{page.without_picture} have no picture; annotate keeps them with --images jpeg')
     return Exit.OK
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.format and args.apply is None:
+        raise InputError('--format writes what was reviewed; it needs --apply')
+    if args.port is not None and not args.serve:
+        raise InputError('--port is that of a server; it needs --serve')
+    if args.inline_mb is not None and (args.serve or args.apply is not None):
+        raise InputError('--inline-mb is of the page as a file; leave it out')
 
 
 def _serve(folder: Path, other: Path | None, port: int | None, by: str) -> int:
@@ -123,8 +133,10 @@ def _apply(folder: Path, file: Path | None, formats: list[str]) -> int:
     if applied.new_labels:
         names = ', '.join(applied.new_labels)
         print(f'names that the vocabulary of {folder} lacks: {names}')
-    for row in applied.unknown:
+    for row in applied.unknown[:_SHOWN]:
         complain(f'{row.name} was not reviewed: {row.reason}', kind='')
+    if len(applied.unknown) > _SHOWN:
+        complain(f'{len(applied.unknown) - _SHOWN} more were not reviewed either', kind='')
     if formats:
         from vlm_ros.review.exports import export_reviewed
 
@@ -134,7 +146,10 @@ def _apply(folder: Path, file: Path | None, formats: list[str]) -> int:
 
 
 def _formats(argument: str) -> list[str]:
-    return [name.strip() for name in argument.split(',') if name.strip()]
+    names = [name.strip() for name in argument.split(',') if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError('name a format, such as coco')
+    return names
 
 
 def _port(argument: str) -> int:

@@ -1,9 +1,10 @@
 """One annotated image."""
 
 import enum
+from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from vlm_ros.records.model import Pixels, Record, Score
 from vlm_ros.results import Status
@@ -74,6 +75,17 @@ class DetectionRecord(Record):
             raise ValueError(f'the box {list(self.xyxy)} ends before it begins')
         return self
 
+    @property
+    def is_rejected(self) -> bool:
+        """Whether a person said that it is wrong."""
+        return self.review is not None and self.review.verdict is Verdict.REJECTED
+
+    @property
+    def name(self) -> str:
+        """The name that a person gave it, or else the model's."""
+        given = self.review.label if self.review is not None and not self.is_rejected else ''
+        return given or self.label
+
 
 class AnswerRecord(Record):
     """A question and what was answered; see `vlm_ros.results.Answer`."""
@@ -109,6 +121,13 @@ class TagRecord(Record):
     scores: dict[str, Score] = Field(default_factory=dict)
 
 
+def _inside(file: str) -> str:
+    path = PurePosixPath(file)
+    if path.is_absolute() or '..' in path.parts:
+        raise ValueError(f'the picture {file!r} is not in the folder of the dataset')
+    return file
+
+
 class ImageRecord(Record):
     """The picture.
 
@@ -118,7 +137,7 @@ class ImageRecord(Record):
         height: In pixels.
     """
 
-    file: str = ''
+    file: Annotated[str, AfterValidator(_inside)] = ''
     width: int = Field(gt=0)
     height: int = Field(gt=0)
 
@@ -162,3 +181,8 @@ class FrameRecord(Record):
     answers: tuple[AnswerRecord, ...] = ()
     tags: dict[str, TagRecord] = Field(default_factory=dict)
     review: ReviewRecord | None = None
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether a person said that it is of no use."""
+        return self.review is not None and self.review.verdict is Verdict.REJECTED

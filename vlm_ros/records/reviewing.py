@@ -74,9 +74,10 @@ class Reviewing:
             boxes[line.box] = box.model_copy(update={'review': self._held(box.review, line)})
         reviews = [whole, *(box.review for box in boxes)]
         self._reviewed += sum(review is not None for review in reviews)
-        for review in reviews:
-            if review is not None and review.label not in ('', *self._vocabulary):
-                self._labels[review.label] = None
+        for box in boxes:
+            # A name of the model's own is of the vocabulary, or of another dataset's.
+            if not box.is_rejected and box.name not in (box.label, *self._vocabulary):
+                self._labels[box.name] = None
         return record.model_copy(update={'review': whole, 'detections': tuple(boxes)})
 
     def _held(self, before: ReviewRecord | None, line: ReviewLine) -> ReviewRecord | None:

@@ -4,6 +4,7 @@ The file grows by a line with each verdict, and a later line about the same box 
 that was said is lost, and two files can be put together in any order.
 """
 
+import codecs
 from collections.abc import Iterable, Iterator
 import contextlib
 from datetime import datetime, timezone
@@ -24,7 +25,7 @@ REVIEWS = 'reviews.jsonl'
 MAX_NAME = 200
 """Characters of a label, or of who reviews."""
 KEY = r'^[A-Za-z0-9][A-Za-z0-9._-]*$'  # as records have it
-_LOCK = '.reviews.lock'
+REVIEWS_LOCK = '.reviews.lock'
 Target = tuple[str, int | None]
 """The key of an image, and the number of the box; None for the image as a whole."""
 
@@ -71,7 +72,7 @@ class ReviewLine(Record):
     """
 
     key: Annotated[str, Field(pattern=KEY)]
-    box: int | None = Field(default=None, ge=0)
+    box: int | None = Field(default=None, ge=0, strict=True)
     found: str = ''
     xyxy: Box | None = None
     verdict: Verdict | None = None
@@ -124,6 +125,16 @@ def latest(lines: Iterable[ReviewLine]) -> dict[Target, ReviewLine]:
 def read_reviews(path: Path) -> list[ReviewLine]:
     """Return the lines of a file, in their order.
 
+    Raises:
+        InputError: A line is no review; the message says which and why.
+        StorageError: The file cannot be read.
+    """
+    return _parsed(_content(path), path)
+
+
+def kept_reviews(folder: Path) -> list[ReviewLine]:
+    """Return the lines that a dataset has; none where nobody has said anything yet.
+
     A last line that was cut off, as by a power failure, is left out: whoever wrote it was never
     told that it is kept.
 
@@ -131,21 +142,11 @@ def read_reviews(path: Path) -> list[ReviewLine]:
         InputError: A line is no review; the message says which and why.
         StorageError: The file cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
-    return [
-        parse(row, ReviewLine, f'line {number} of {path}')
-        for number, row in enumerate(content[: _whole(content)].splitlines(), 1)
-        if row.strip()
-    ]
-
-
-def kept_reviews(folder: Path) -> list[ReviewLine]:
-    """Return the lines that a dataset has; none where nobody has said anything yet."""
     path = folder / REVIEWS
-    return read_reviews(path) if path.exists() else []
+    if not path.exists():
+        return []
+    content = _content(path)
+    return _parsed(content[: _whole(content)], path)
 
 
 def append_reviews(folder: Path, lines: Iterable[ReviewLine]) -> None:
@@ -156,6 +157,9 @@ def append_reviews(folder: Path, lines: Iterable[ReviewLine]) -> None:
     """
     rows = b''.join(line.line().encode() + b'\n' for line in lines)
     path = folder / REVIEWS
+    if not folder.is_dir():
+        # A folder that has been moved must not begin anew where it was.
+        raise StorageError(f'{folder} is not there any more; put it back')
     try:
         # Without a buffer, which would write what did not fit once more when it is closed.
         with locked_reviews(folder), path.open('a+b', buffering=0) as stream:
@@ -181,7 +185,26 @@ def locked_reviews(folder: Path) -> contextlib.AbstractContextManager[None]:
     Raises:
         StorageError: The folder cannot be written.
     """
-    return locked(folder / _LOCK)
+    return locked(folder / REVIEWS_LOCK)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes().removeprefix(codecs.BOM_UTF8)  # which some editors put there
+    except OSError as error:
+        raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
+
+
+def _parsed(content: bytes, path: Path) -> list[ReviewLine]:
+    found = []
+    for number, row in enumerate(content.splitlines(), 1):
+        if not row.strip():
+            continue
+        try:
+            found.append(parse(row, ReviewLine, f'line {number} of {path}'))
+        except InputError as error:
+            raise InputError(f'{error}; mend or remove the line') from error
+    return found
 
 
 def _whole(content: bytes) -> int:

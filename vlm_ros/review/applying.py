@@ -21,21 +21,28 @@ def apply_reviews(folder: Path, file: Path | None = None) -> Applied:
         file: Reviews from elsewhere; None for those of the dataset alone.
 
     Raises:
-        InputError: There is no dataset, or a line of a file is damaged; nothing has changed.
+        InputError: There is no dataset, a line of a file is damaged, or a file is about other
+            images alone; nothing has changed.
         StorageError: The disk is full, or the folder cannot be written.
     """
     manifest = read_manifest(folder)
     given = [] if file is None else read_reviews(file)
     with locked_reviews(folder):
         kept = kept_reviews(folder)
+        path = folder / ANNOTATIONS
+        if given and not {line.key for line in given} & _keys(path):
+            raise InputError(f'{file} has no image of {folder}; is it of another dataset?')
         lines = list(dict.fromkeys([*kept, *given]))
         if len(lines) > len(kept):
             # First, so that what was given is not lost whatever comes.
             write_lines(folder / REVIEWS, lines)
         reviewing = Reviewing(lines, manifest.vocabulary)
-        path = folder / ANNOTATIONS
         write_lines(path, reviewing.records(read_lines(path, FrameRecord)))
     return reviewing.applied()
+
+
+def _keys(path: Path) -> set[str]:
+    return {record.key for record in read_lines(path, FrameRecord)}
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -22,6 +22,7 @@ PAGE = 'review.html'
 INLINE_BYTES = 16_000_000
 """Pictures up to this are put into the page. Beyond it a browser would take seconds to open it,
 and the page links to the dataset's pictures instead."""
+_BEGINNING = b'<!doctype html>'
 _SCRIPTS = ('beginnings', 'verdicts', 'choosing', 'showing', 'hands')
 
 
@@ -117,11 +118,12 @@ def write_page(
         by: Who reviews.
 
     Raises:
-        InputError: There is no dataset.
+        InputError: There is no dataset, or the file is there and is no page.
         StorageError: The disk is full, or the page cannot be written.
     """
     reviewed = read_reviewed(folder, other)
     path = path or folder / PAGE
+    _check_free(path)
     pictures = inlined(reviewed.files, inline_bytes) if inline_bytes else None
     linked = pictures is None and bool(reviewed.files)
     if pictures is None:
@@ -131,6 +133,15 @@ def write_page(
         stream.write(content)
     without = sum(record.image.file not in pictures for record in reviewed.records)
     return Page(path, len(reviewed.records), linked, without)
+
+
+def _check_free(path: Path) -> None:
+    """See that no records, reviews or other files of a person are written over."""
+    if not path.is_file():
+        return
+    with path.open('rb') as stream:
+        if not stream.read(len(_BEGINNING)).lower() == _BEGINNING:
+            raise InputError(f'{path} is there and is no page; choose another name')
 
 
 def render(

@@ -2,13 +2,15 @@
 
 import base64
 from collections.abc import Iterable, Mapping
+import contextlib
 from pathlib import Path
 from urllib.parse import quote
 
 import cv2
 import numpy as np
 
-from vlm_ros.errors import ImageError
+from vlm_ros.data.formats.pictures import kept_picture
+from vlm_ros.errors import ImageError, InputError
 from vlm_ros.images import decode_compressed
 from vlm_ros.records import FrameRecord
 
@@ -21,17 +23,12 @@ _DOUBT = 1.5
 
 
 def files_of(folder: Path, records: Iterable[FrameRecord]) -> dict[str, Path]:
-    """Return the pictures inside a dataset's folder, by the name that the records have for them.
-
-    A record may come from elsewhere, and must not make a page show, or a server send, what does
-    not belong to the dataset.
-    """
-    home = folder.resolve()
+    """Return the pictures that a dataset has, by the name that the records have for them."""
     found = {}
     for record in records:
-        path = (folder / record.image.file).resolve()
-        if record.image.file and path.is_relative_to(home) and path.is_file():
-            found[record.image.file] = path
+        if record.image.file:
+            with contextlib.suppress(InputError):
+                found[record.image.file] = kept_picture(folder, record).resolve()
     return found
 
 

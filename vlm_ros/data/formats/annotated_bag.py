@@ -25,10 +25,11 @@ import cv2
 from vlm_ros.data.formats.bag_messages import Color, Messages, typestore
 from vlm_ros.data.formats.exporting import LOOKED, Written
 from vlm_ros.data.formats.masks import outlines_of
+from vlm_ros.data.formats.pictures import kept_picture
 from vlm_ros.data.media import open_media
 from vlm_ros.errors import ImageError, InputError, VlmRosError
 from vlm_ros.images import decode_compressed, Image
-from vlm_ros.records import DetectionRecord, FrameRecord, SkippedRecord, Verdict
+from vlm_ros.records import DetectionRecord, FrameRecord, SkippedRecord
 from vlm_ros.results import Status
 from vlm_ros.whole_files import writing
 
@@ -89,20 +90,20 @@ class _Bag:
                 f'two images have the key {record.key}; merge the records before exporting'
             )
         self._keys.add(record.key)
-        if record.review is not None and record.review.verdict is Verdict.REJECTED:
+        if record.is_rejected:
             self.left_out.append(SkippedRecord(name=record.key, reason='rejected in review'))
             return
         camera = self._camera(record)
         stamp_ns = stamp_of(record)
         messages = Messages(stamp_ns, camera.strip('/').replace('/', '_'))
-        kept = [row for row in record.detections if not _is_rejected(row)]
+        kept = [row for row in record.detections if not row.is_rejected]
         self.rejected += len(record.detections) - len(kept)
         content, kind = self._pictures.of(record)
         self._write(f'{camera}/compressed', stamp_ns, messages.image(content, kind))
         self._write(f'{camera}/annotations', stamp_ns, _drawn(record, kept, messages))
         if record.status in LOOKED:
             detections = [
-                messages.detection(_label(row), row.score, row.xyxy, row.track_id) for row in kept
+                messages.detection(row.name, row.score, row.xyxy, row.track_id) for row in kept
             ]
             self._write(f'{camera}/detections', stamp_ns, messages.detections(detections))
         if record.caption is not None:
@@ -161,7 +162,7 @@ class _Pictures:
         """Return the content of a file, and of which kind it is."""
         if not record.image.file or self._folder is None:
             return _jpeg(self._again(record)), 'jpeg'
-        path = self._folder / record.image.file
+        path = kept_picture(self._folder, record)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -217,7 +218,7 @@ def _drawn(record: FrameRecord, kept: list[DetectionRecord], messages: Messages)
     font_px = max(12.0, width / 50)
     outlines, labels = [], []
     for index, row in enumerate(kept):
-        label = _label(row)
+        label = row.name
         color = _color(label)
         left, top, right, bottom = row.xyxy
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
@@ -254,15 +255,6 @@ def _pass(_name: str, _error: VlmRosError) -> None:
 
 def _is_photograph(record: FrameRecord) -> bool:
     return record.stamp_ns is None and record.time_s is None
-
-
-def _is_rejected(detection: DetectionRecord) -> bool:
-    return detection.review is not None and detection.review.verdict is Verdict.REJECTED
-
-
-def _label(detection: DetectionRecord) -> str:
-    review = detection.review
-    return review.label if review is not None and review.label else detection.label
 
 
 def _color(label: str) -> Color:

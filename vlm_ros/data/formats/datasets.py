@@ -52,7 +52,7 @@ def export_dataset(
         return read_lines(folder / ANNOTATIONS, FrameRecord)
 
     if set(names) & set(WRITERS):
-        vocabulary = tuple(dict.fromkeys([*vocabulary, *_given_labels(records())]))
+        vocabulary = tuple(dict.fromkeys([*vocabulary, *_given_names(records())]))
     written = {}
     for name in names:
         target = folder / EXPORTS / name
@@ -66,8 +66,7 @@ def export_dataset(
     return written
 
 
-def _given_labels(records: Iterable[FrameRecord]) -> Iterator[str]:
+def _given_names(records: Iterable[FrameRecord]) -> Iterator[str]:
     for record in records:
-        for box in record.detections:
-            if box.review is not None and box.review.label:
-                yield box.review.label
+        boxes = (box for box in record.detections if not box.is_rejected)
+        yield from (box.name for box in boxes if box.name != box.label)

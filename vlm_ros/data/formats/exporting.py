@@ -7,8 +7,9 @@ import os
 from pathlib import Path, PurePosixPath
 import secrets
 
+from vlm_ros.data.formats.pictures import kept_picture
 from vlm_ros.errors import InputError, StorageError, VocabularyError
-from vlm_ros.records import DetectionRecord, FrameRecord, SkippedRecord, Verdict
+from vlm_ros.records import DetectionRecord, FrameRecord, SkippedRecord
 from vlm_ros.results import Status
 from vlm_ros.whole_files import writing
 
@@ -145,11 +146,10 @@ class Export:
         unusable = 0
         width, height = record.image.width, record.image.height
         for index, detection in enumerate(record.detections):
-            review = detection.review
-            if review is not None and review.verdict is Verdict.REJECTED:
+            if detection.is_rejected:
                 self.rejected += 1
                 continue
-            label = review.label if review is not None and review.label else detection.label
+            label = detection.name
             if label not in self._numbers:
                 raise InputError(
                     f'box {index} of {record.key} is a {label!r}, which is not in the vocabulary; '
@@ -174,9 +174,7 @@ class Export:
     def _place(self, record: FrameRecord, images: Path, name: str) -> None:
         if not record.image.file:
             raise InputError(f'the picture of {record.key} was not kept; export without pictures')
-        source = images / record.image.file
-        if not source.is_file():
-            raise InputError(f'the picture {source} of {record.key} is missing; put it back')
+        source = kept_picture(images, record)
         target = self.folder / self.pictures / name
         if target.exists() and target.samefile(source):
             return
@@ -253,7 +251,7 @@ def write_text(path: Path, rows: Iterable[str]) -> None:
 
 
 def _unfit(record: FrameRecord) -> str:
-    if record.review is not None and record.review.verdict is Verdict.REJECTED:
+    if record.is_rejected:
         return 'rejected in review'
     if record.status is None:
         return 'nobody was asked to look for boxes'

@@ -5,6 +5,7 @@ from pathlib import Path
 from vlm_ros.data.photographs import SUFFIXES
 from vlm_ros.errors import ImageError, InputError
 from vlm_ros.images.headers import read_header
+from vlm_ros.records import FrameRecord
 
 
 def pictures_of(folder: Path) -> list[Path]:
@@ -22,6 +23,29 @@ def pictures_of(folder: Path) -> list[Path]:
         if other is not path:
             raise InputError(f'{other} and {path} would have the same labels; rename one')
     return found
+
+
+def kept_picture(folder: Path, record: FrameRecord) -> Path:
+    """Return where the picture of a record is.
+
+    A record may come from elsewhere, and must not make an export, a page or a server give away
+    what does not belong to the dataset.
+
+    Args:
+        folder: The one that the records' files are relative to.
+        record: Its picture was kept.
+
+    Raises:
+        InputError: It is missing, or a link leads out of the folder.
+    """
+    path = folder / record.image.file
+    if not path.is_file():
+        raise InputError(f'the picture {path} of {record.key} is missing; put it back')
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f'the picture {path} of {record.key} is a link out of {folder}; put the picture there'
+        )
+    return path
 
 
 def size_of(picture: Path) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from vlm_ros.data.truths.box_truth import BoxTruth, Moment
 from vlm_ros.data.truths.json_files import checked, load
 from vlm_ros.data.truths.record_rows import rows_of
 from vlm_ros.errors import InputError
-from vlm_ros.records import FrameRecord, Manifest, read_lines, Verdict
+from vlm_ros.records import FrameRecord, Manifest, read_lines
 from vlm_ros.results import Status
 
 ANNOTATIONS = 'annotations.jsonl'
@@ -173,13 +173,11 @@ def _prompts(manifest: Manifest) -> dict[str, str]:
 def _predicted(record: FrameRecord) -> PredictedImage:
     if record.status is None:
         return PredictedImage(Status.FAILED, message='nobody was asked to look for boxes')
-    boxes = []
-    for detection in record.detections:
-        review = detection.review
-        if review is not None and review.verdict is Verdict.REJECTED:
-            continue
-        label = review.label if review is not None and review.label else detection.label
-        boxes.append(PredictedBox(label, detection.score, detection.xyxy, detection.track_id))
+    boxes = [
+        PredictedBox(box.name, box.score, box.xyxy, box.track_id)
+        for box in record.detections
+        if not box.is_rejected
+    ]
     is_moving = record.topic or record.time_s is not None
     return PredictedImage(
         record.status,
