@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlm_ros.boxes import iou
+from vlm_ros.data.formats.exporting import LOOKED
 from vlm_ros.records import DetectionRecord, FrameRecord
 from vlm_ros.results import Status
 
@@ -55,7 +56,7 @@ def worst_first(record: FrameRecord, comparison: Comparison | None) -> tuple[flo
     Images that could not be looked at; those where two models disagree, the most first; those with
     the least sure box; those that were not looked for in full; those with nothing in them.
     """
-    failed = record.status not in (None, Status.OK, Status.NOTHING_FOUND, Status.UNSURE)
+    failed = record.status is not None and record.status not in LOOKED
     lowest = min((row.score for row in record.detections), default=2.0)
     if lowest > 1 and record.status is Status.UNSURE:
         lowest = 1.5

@@ -215,3 +215,15 @@ def test_pictures_that_were_not_kept_are_read_again(dataset, tmp_path):
     gone = records[0].model_copy(update={'index': 99})
     with pytest.raises(InputError, match='has no image 99 any more'):
         write_annotated_bag([gone], path)
+
+
+def test_the_runs_of_a_live_topic_are_one_camera(dataset, tmp_path):
+    runs = [
+        dataset.records[0].model_copy(update={'key': f'run{run}', 'source': f'/front#{run}'})
+        for run in (1, 2, 3)
+    ]
+    path = tmp_path / 'live.mcap'
+    write_annotated_bag(runs, path, images=dataset.folder)
+    topics = read(path)
+    assert {topic.split('/')[1] for topic in topics} == {'front'}
+    assert len(topics['/front/compressed']) == 3
