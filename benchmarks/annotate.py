@@ -152,7 +152,7 @@ class Run:
 
 def load_all(crew: Crew) -> None:
     """Load the models of all workers, of which a run would wait for the first only."""
-    crew.models()
+    crew.models(2)
     if isinstance(crew, RayWorkers):
         import ray
 

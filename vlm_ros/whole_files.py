@@ -1,6 +1,6 @@
 """Files that appear whole or not at all, whatever ends the process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
 import fcntl
 import os
@@ -46,10 +46,15 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
+def writing(path: Path, *, is_lasting: bool = True) -> Iterator[BinaryIO]:
     """Write a file beside its place; it takes its place when the block ends without an error.
 
     The folder is made where it is missing. What stood there before stays until then.
+
+    Args:
+        path: The file.
+        is_lasting: Whether it outlasts a loss of power from then on; if not, from `synchronize`
+            on, which costs less for many together.
 
     Raises:
         StorageError: The disk is full, or the folder cannot be written; nothing has changed.
@@ -63,19 +68,42 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, 'wb') as stream:
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if is_lasting:
+                os.fsync(stream.fileno())
         temporary.replace(path)
         temporary = None
-        _sync(path.parent)
+        if is_lasting:
+            _sync(path.parent)
     except OSError as error:
-        raise StorageError(
-            f'{path} cannot be written: {error.strerror or error}; make room or choose another '
-            'folder'
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def synchronize(paths: Sequence[Path]) -> None:
+    """Make files that were written before outlast a loss of power.
+
+    Raises:
+        StorageError: The disk is full, or a file is gone.
+    """
+    for path in paths:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+    for folder in {path.parent for path in paths}:
+        _sync(folder)
+
+
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    reason = error.strerror or error
+    return StorageError(f'{path} cannot be written: {reason}; make room or choose another folder')
 
 
 def _sync(folder: Path) -> None:

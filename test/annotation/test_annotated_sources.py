@@ -107,10 +107,45 @@ def test_no_image_is_annotated_twice(photos, tmp_path):
     assert len(records) == 2
 
 
+def test_only_what_this_package_made_is_removed(photos, tmp_path):
+    theirs = tmp_path / 'theirs'
+    (theirs / 'images').mkdir(parents=True)
+    (theirs / 'images' / 'mine.jpg').write_bytes(b'a picture')
+    (theirs / 'dataset.json').write_text('{"name": "mine"}')
+    with pytest.raises(InputError, match=r'dataset\.json is not a Manifest'):
+        go(plan_of(photos), theirs, anew=True)
+    assert (theirs / 'images' / 'mine.jpg').is_file()
+    out = tmp_path / 'out'
+    go(plan_of(photos, images='png'), out)
+    (out / 'images' / 'mine.jpg').write_bytes(b'a picture')
+    (out / 'reviews.jsonl').write_bytes(b'')
+    go(plan_of(photos / 'a.png', images='jpeg'), out, anew=True)
+    assert {path.suffix for path in (out / 'images').iterdir()} == {'.jpg'}
+    assert (out / 'images' / 'mine.jpg').is_file()
+    assert (out / 'reviews.jsonl').is_file()
+
+
+def test_a_removal_that_was_cut_off_is_gone_on_with(photos, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    go(plan_of(photos, images='png'), out)
+    (out / 'reviews.jsonl').write_bytes(b'')
+
+    def killed(*_args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr('vlm_ros.annotation.run.write_manifest', killed)
+        with pytest.raises(KeyboardInterrupt):
+            go(plan_of(photos, images='jpeg'), out, anew=True)
+    go(plan_of(photos, images='jpeg'), out, anew=True)
+    assert {path.suffix for path in (out / 'images').iterdir()} == {'.jpg'}
+
+
 def test_a_run_that_ended_before_its_first_file_is_begun_again(photos, tmp_path):
     out = tmp_path / 'out'
     out.mkdir()
     (out / '.dataset.json.0123abcd.part').write_bytes(b'{"for')
     (out / '.annotate.lock').write_bytes(b'')
+    (out / '.reviews.lock').write_bytes(b'')
     go(plan_of(photos), out)
     assert not list(out.glob('.*.part'))

@@ -100,6 +100,17 @@ def test_a_chunk_that_ends_every_worker_ends_the_run_and_what_is_done_stays(vide
     assert everything(tmp_path / 'out') == alone(plan, tmp_path / 'one')
 
 
+def test_no_more_workers_are_loaded_than_there_are_chunks(video, tmp_path):
+    plan = plan_of(video).model_copy(update={'sources': ('sample:',)})
+    crew = Workers(plan, 6)
+    seen = []
+    with_crew(plan, tmp_path / 'out', crew, lambda _: seen.append(len(crew._workers)))
+    assert set(seen) == {2}
+    crew, seen = Workers(plan, 6), []
+    with_crew(plan, tmp_path / 'out', crew, lambda _: seen.append(len(crew._workers)))
+    assert seen == [1]  # which says what the models are
+
+
 def test_what_a_worker_cannot_do_is_said_here(video, tmp_path):
     plan = plan_of(video, load_fails='x')
     with pytest.raises(BackendError, match="'load_fails' of 'fake' must be a whole number"):

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+import tempfile
 
 from vlm_ros.annotation.plan import AnnotationPlan
-from vlm_ros.data.formats import Written
+from vlm_ros.data.formats import WRITERS, Written
 from vlm_ros.data.formats.datasets import BAG, check_names, export_dataset
 from vlm_ros.data.media import is_address
 from vlm_ros.errors import InputError
@@ -15,12 +16,17 @@ def check_formats(plan: AnnotationPlan, formats: Iterable[str]) -> None:
 
     Raises:
         InputError: There is no such format, or there will be no boxes or pictures for it.
+        VocabularyError: The format cannot hold a name.
     """
+    vocabulary = _vocabulary(plan)
     for name in check_names(formats):
-        if name != BAG and 'boxes' not in plan.jobs():
-            raise InputError(
-                f'the format {name} holds boxes; give a vocabulary or a set of labels'
-            )
+        if name != BAG:
+            if 'boxes' not in plan.jobs():
+                raise InputError(
+                    f'the format {name} holds boxes; give a vocabulary or a set of labels'
+                )
+            with tempfile.TemporaryDirectory() as folder:
+                WRITERS[name]((), vocabulary, Path(folder))  # each has rules of its own for names
         if name == BAG and not plan.images and any(map(is_address, plan.sources)):
             raise InputError(
                 f'the format {name} holds pictures, and those of an address cannot be read again; '
@@ -40,5 +46,8 @@ def export(plan: AnnotationPlan, folder: Path, formats: Iterable[str]) -> dict[s
     """
     names = check_names(formats)
     check_formats(plan, names)
-    vocabulary = tuple(dict.fromkeys(plan.prompts().values()))
-    return export_dataset(folder, names, vocabulary, has_pictures=bool(plan.images))
+    return export_dataset(folder, names, _vocabulary(plan), has_pictures=bool(plan.images))
+
+
+def _vocabulary(plan: AnnotationPlan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(plan.prompts().values()))

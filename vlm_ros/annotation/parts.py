@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+import re
 
 import cv2
 
 from vlm_ros.errors import ImageError, InputError, StorageError
 from vlm_ros.images import Image
 from vlm_ros.records import FrameRecord, read_lines, SkippedRecord, write_lines
-from vlm_ros.whole_files import remove, writing
+from vlm_ros.whole_files import remove, synchronize, writing
 
 JPEG_QUALITY = 95
+IMAGES = 'images'
+_PICTURE = re.compile(r'.+-[0-9a-f]{8}-\d{6,}\.(jpg|png)')
 
 
 def part_path(folder: Path, number: int) -> Path:
@@ -30,7 +33,9 @@ def write_part(
     Raises:
         StorageError: The disk is full, or the folder cannot be written.
     """
+    records = tuple(records)
     # First, because the part is what says that the chunk is done.
+    synchronize([folder / row.image.file for row in records if row.image.file])
     if failed:
         write_lines(_failed_path(folder, number), failed)
     write_lines(_skipped_path(folder, number), skipped)
@@ -65,7 +70,7 @@ def read_skipped(folder: Path, number: int) -> Iterator[SkippedRecord]:
 
 
 def write_image(folder: Path, key: str, image: Image, kind: str) -> str:
-    """Keep a picture, whole or not at all.
+    """Keep a picture, whole or not at all; on the disk when the part is.
 
     Args:
         folder: The dataset's.
@@ -90,10 +95,15 @@ def write_image(folder: Path, key: str, image: Image, kind: str) -> str:
         height, width = image.shape[:2]
         other = '; use --images png' if kind == 'jpeg' else ''
         raise ImageError(f'{width}x{height} pixels cannot be kept as {kind}{other}')
-    file = f'images/{key}{suffix}'
-    with writing(folder / file) as stream:
+    file = f'{IMAGES}/{key}{suffix}'
+    with writing(folder / file, is_lasting=False) as stream:
         stream.write(content.tobytes())
     return file
+
+
+def is_picture_of_ours(name: str) -> bool:
+    """Whether a file is called as `write_image` calls them."""
+    return _PICTURE.fullmatch(name) is not None
 
 
 def _failed_path(folder: Path, number: int) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import contextlib
 import os
 from pathlib import Path
+import time
 from typing import Any
 
 import cv2
@@ -22,6 +23,8 @@ from vlm_ros.annotation.workers import cores, sendable, THREAD_VARIABLES
 from vlm_ros.errors import InputError, MissingDependencyError, ModelError, StorageError
 from vlm_ros.records import ModelRecord
 
+SHARED_S = 60.0
+"""So long a file of another node may take to be seen."""
 STORE_BYTES = 100_000_000
 """Of a local cluster's object store, through which no pictures go."""
 
@@ -57,16 +60,17 @@ class RayWorkers:
             self.close()
             raise InputError(f'no node of the Ray cluster {address} has a GPU; use --device cpu')
         needs_gpu = bool(total.get('GPU')) and any(device != 'cpu' for device in devices)
-        nodes = sum(node['Alive'] for node in self._ray.nodes())
-        self._count = count or int(total['GPU'] if needs_gpu else nodes)
-        # Of nodes of unequal size each actor gets as many threads as the smallest share.
-        self._threads = max(1, int(total.get('CPU', 1)) // self._count)
-        self._gpus = min(1.0, total.get('GPU', 0.0) / self._count) if needs_gpu else 0
+        nodes = [node['Resources'] for node in self._ray.nodes() if node['Alive']]
+        self._count = count or int(total['GPU'] if needs_gpu else len(nodes))
+        # As many threads as there are on the smallest node, where nodes have equal shares.
+        smallest = min(int(node.get('CPU', 1)) for node in nodes)
+        self._threads = max(1, smallest // -(-self._count // len(nodes)))
+        self._gpus = 1 / -(-self._count // int(total['GPU'])) if needs_gpu else 0
         self._actors: list[Any] = []
         self._models: tuple[ModelRecord, ...] | None = None
 
-    def models(self) -> tuple[ModelRecord, ...]:
-        """Load, and say what was loaded.
+    def models(self, chunks: int = 1) -> tuple[ModelRecord, ...]:
+        """Load one actor, and say what was loaded; `work` starts as many as there are chunks.
 
         Raises:
             BackendError: A model cannot be had.
@@ -229,7 +233,13 @@ def _join(ray: Any, address: str) -> None:
 
 
 def _check_shared(folder: Path, chunk: Chunk) -> None:
-    if not part_path(folder, chunk.number).exists():
+    path = part_path(folder, chunk.number)
+    until_s = time.monotonic() + SHARED_S
+    # NFS may remember that a file was not there, but not when its folder is listed.
+    while not (path.parent.is_dir() and path.name in os.listdir(path.parent)):
+        if time.monotonic() < until_s:
+            time.sleep(0.5)
+            continue
         raise StorageError(
             f'a node of the cluster wrote to a {folder} that is not the one here; choose a folder '
             'that all nodes share'

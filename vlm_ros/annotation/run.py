@@ -8,7 +8,7 @@ import shutil
 
 from vlm_ros.annotation.chunks import Chunk, chunks_of
 from vlm_ros.annotation.merging import merge
-from vlm_ros.annotation.parts import is_done
+from vlm_ros.annotation.parts import IMAGES, is_done, is_picture_of_ours
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.sources import check_sources, source_records
 from vlm_ros.annotation.tally import Progress, Tally
@@ -18,7 +18,7 @@ from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import Manifest, ModelRecord, SourceRecord
 from vlm_ros.records.lines import parse
 from vlm_ros.records.manifest import ANNOTATIONS, MANIFEST
-from vlm_ros.records.reviews import locked_reviews
+from vlm_ros.records.reviews import locked_reviews, REVIEWS_LOCK
 from vlm_ros.whole_files import is_unfinished, locked, sweep, writing
 
 _LOCK = '.annotate.lock'
@@ -43,7 +43,7 @@ def annotate(
         folder: Where the dataset is made.
         crew: Who does the work; it stays open.
         progress: Told at the beginning, and after each image and chunk.
-        anew: Whether to remove the dataset that is there, whoever made it, and begin again.
+        anew: Whether to remove the dataset that is there, whatever plan made it, and begin again.
 
     Raises:
         InputError: The folder holds what another plan made, the sources have changed, or another
@@ -54,12 +54,16 @@ def annotate(
         StorageError: The disk is full, or the folder cannot be written.
     """
     check_sources(plan, folder)
+    if not anew:
+        check_plan(folder, plan)
     chunks = chunks_of(plan)
-    models = crew.models()
+    left = sum(anew or not is_done(folder, chunk.number) for chunk in chunks)
+    models = crew.models(left)
     with held(folder):
+        manifest = new_manifest(plan, models, source_records(plan))
         if anew and (folder / MANIFEST).exists():
             _remove(folder)
-        manifest = new_manifest(plan, models, source_records(plan))
+            write_manifest(folder, manifest)
         _check_unchanged(folder, begin(folder, manifest), manifest)
         _work(chunks, folder, crew, progress)
         counts, skipped = merge(folder, chunks, track=plan.track)
@@ -109,7 +113,8 @@ def _is_empty(folder: Path) -> bool:
     """Whether nothing is there but what a run that ended at its beginning left."""
     if not folder.is_dir():
         return True
-    return all(is_unfinished(path) or path.name == _LOCK for path in folder.iterdir())
+    locks = (_LOCK, REVIEWS_LOCK)
+    return all(is_unfinished(path) or path.name in locks for path in folder.iterdir())
 
 
 def new_manifest(
@@ -196,13 +201,16 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def _remove(folder: Path) -> None:
+    """Remove what was made, but `dataset.json`, by which a removal that was cut off is known."""
+    _read(folder / MANIFEST)  # whose folder it is not is left alone
     try:
-        for name in ('parts', 'images', EXPORTS):
+        for name in ('parts', EXPORTS):
             if (folder / name).exists():
                 shutil.rmtree(folder / name)
-        # Last, so that a removal which was cut off is known for one.
-        for name in (ANNOTATIONS, MANIFEST):
-            (folder / name).unlink(missing_ok=True)
+        for picture in (folder / IMAGES).glob('*'):
+            if is_picture_of_ours(picture.name):
+                picture.unlink()
+        (folder / ANNOTATIONS).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f'{folder} cannot be cleared: {error.strerror or error}') from error
 

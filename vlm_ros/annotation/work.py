@@ -35,8 +35,11 @@ class Step(enum.Enum):
 class Crew(Protocol):
     """Who does the chunks: this process, some of its own, or a cluster."""
 
-    def models(self) -> tuple[ModelRecord, ...]:
+    def models(self, chunks: int = 1) -> tuple[ModelRecord, ...]:
         """Load, and say what was loaded.
+
+        Args:
+            chunks: How many there are to do: no more workers than that are of use.
 
         Raises:
             BackendError: A model cannot be had.
@@ -61,7 +64,7 @@ class Alone:
         self._plan = plan
         self._annotator = annotator
 
-    def models(self) -> tuple[ModelRecord, ...]:
+    def models(self, chunks: int = 1) -> tuple[ModelRecord, ...]:
         """Say what is loaded."""
         return self._annotator.models.records()
 

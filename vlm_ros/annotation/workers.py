@@ -47,20 +47,22 @@ class Workers:
         self._workers: list[_Worker] = []
         self._models: tuple[ModelRecord, ...] = ()
 
-    def models(self) -> tuple[ModelRecord, ...]:
-        """Load, and say what was loaded.
+    def models(self, chunks: int = 1) -> tuple[ModelRecord, ...]:
+        """Begin to load, and say what was loaded as soon as one has.
+
+        Args:
+            chunks: How many there are to do: no more processes than that are started.
 
         Raises:
             BackendError: A model cannot be had.
             ModelError: The process ended before that.
         """
-        while len(self._workers) < self._count:
+        while len(self._workers) < max(1, min(self._count, chunks)):
             self._start()
-        if not all(worker.is_ready for worker in self._workers):
+        if not self._models:
             for _, message in self._messages(Attempts(())):
                 if isinstance(message, tuple):
                     self._models = message
-                if all(worker.is_ready for worker in self._workers):
                     break
         return self._models
 
@@ -71,7 +73,7 @@ class Workers:
             ModelError: A chunk ended its worker again and again.
             VlmRosError: What a worker raised.
         """
-        self.models()
+        self.models(len(chunks))
         attempts = Attempts(chunks)
         for worker in self._workers:
             worker.begin(attempts.next(), folder)
@@ -80,7 +82,9 @@ class Workers:
             if isinstance(message, Step) and chunk is not None:
                 yield chunk, message
                 continue
-            if chunk is not None and message is None:
+            if isinstance(message, tuple) and chunk is not None:
+                continue  # it is loaded, and has got its chunk already
+            if chunk is not None:
                 yield chunk, None
             worker.begin(attempts.next(), folder)
             if not len(attempts) and not any(worker.chunk for worker in self._workers):
