@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "calibrate (the backend's own, or 0.5)",
     )
     parser.add_argument(
-        '--iou', type=float, default=0.5, help='least overlap for the same (%(default)s)'
+        '--iou', type=float, metavar='IOU', help='least overlap for the same (0.5)'
     )
     parser.add_argument(
         '--resamples', type=int, default=500, metavar='N', help='for intervals (%(default)s)'
@@ -73,8 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting of the backend's own; may be given several times",
     )  # fmt: skip
     model.add_argument(
-        '--score-threshold', type=float, default=0.01, metavar='SCORE',
-        help='boxes that score less are not asked for; AP needs weak ones, too (%(default)s)',
+        '--unguarded',
+        action='store_true',
+        help="answers are the model's own words, which no box has to support",
+    )
+    model.add_argument(
+        '--score-threshold', type=float, metavar='SCORE',
+        help='boxes that score less are not asked for; AP needs weak ones, too (0.01)',
     )  # fmt: skip
     model.add_argument(
         '--output', metavar='DIR', help='keep what the model says; a second run goes on from there'

@@ -50,6 +50,7 @@ def ask_all(
     task: str,
     *,
     settings: Json,
+    guarded: bool = True,
     folder: Path | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> list[ReplyRecord]:
@@ -60,6 +61,8 @@ def ask_all(
         truth: The items.
         task: One of `NEEDED` but `retrieve`.
         settings: What else decides the result: the backend and its options.
+        guarded: Whether boxes have to support an answer, where the backend has boxes; else the
+            model's own words count.
         folder: Where replies are kept, and taken from when they are there; None to keep none.
             What FAILED is asked again.
         progress: Told after each item.
@@ -69,8 +72,8 @@ def ask_all(
         StorageError: The disk is full, or the folder cannot be written.
     """
     if folder is not None:
-        begin(folder, _manifest(model, truth, task, settings))
-    ask = _ask_of(model, task)
+        begin(folder, _manifest(model, truth, task, {**settings, 'guarded': guarded}))
+    ask = _ask_of(model, task, guarded)
     replies = in_parts(
         truth.items,
         lambda _, item: _asked(ask, truth, item),
@@ -169,7 +172,7 @@ def _asked(ask: Ask, truth: LanguageTruth, item: Item) -> ReplyRecord:
     return ReplyRecord(key=item.key, status=Status.FAILED, message=message)
 
 
-def _ask_of(model: Any, task: str) -> Ask:
+def _ask_of(model: Any, task: str, guarded: bool) -> Ask:
     able = tasks_of(model)
     if task == 'ground':
         return lambda images, item: _ground(model, images[0], item)
@@ -189,7 +192,7 @@ def _ask_of(model: Any, task: str) -> Ask:
     return lambda images, item: (
         _verify(grounded, images, item)
         if isinstance(item, Statement)
-        else _answer(grounded, images[0], item)
+        else _answer(grounded, images[0], item, guarded and seer is not None)
     )
 
 
@@ -206,8 +209,8 @@ def _refer(grounded: GroundedAnswerer, image: Image, item: Item) -> ReplyRecord:
     return ReplyRecord(key=item.key, status=found.status, boxes=boxes, message=found.message)
 
 
-def _answer(grounded: GroundedAnswerer, image: Image, item: Item) -> ReplyRecord:
-    told = grounded.answer(image, item.text)
+def _answer(grounded: GroundedAnswerer, image: Image, item: Item, guarded: bool) -> ReplyRecord:
+    told = grounded.answer(image, item.text, require_evidence=guarded)
     return ReplyRecord(key=item.key, status=told.status, text=told.text, message=told.message)
 
 

@@ -37,6 +37,8 @@ class DetectedImage:
             names are left out, as LVIS does, which looks for some names in each image only.
         not_exhaustive: Names of which not all things are labelled; what is found besides counts
             neither way.
+        shown: The names of what is there; None for all true names, of which some may be of a
+            region in which nothing counts.
     """
 
     truth_xyxy: npt.ArrayLike
@@ -49,6 +51,7 @@ class DetectedImage:
     status: Status = Status.OK
     judged: frozenset[str] | None = None
     not_exhaustive: frozenset[str] = frozenset()
+    shown: frozenset[str] | None = None
 
     @property
     def crowds(self) -> list[bool]:

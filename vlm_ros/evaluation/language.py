@@ -55,6 +55,28 @@ def score(
     Raises:
         InputError: The dataset is not of this task.
     """
+    check_task(truth, task)
+    items = truth.items
+    if task == 'refer':
+        return _refer(items, replies, resamples)
+    if task == 'ground':
+        return _ground(items, replies, resamples)
+    replies = [_with_silence(reply) for reply in replies]
+    if truth.layout == 'questions':
+        return _known(items, replies, resamples)
+    if task == 'answer':
+        return _answer(items, replies, resamples, truth.layout)
+    if task == 'verify':
+        return _verify(items, replies, resamples)
+    return _caption(items, replies, resamples)
+
+
+def check_task(truth: LanguageTruth, task: str) -> None:
+    """See that a dataset is of a task.
+
+    Raises:
+        InputError: It is not.
+    """
     kinds = {
         'refer': Expression,
         'ground': Expression,
@@ -65,19 +87,6 @@ def score(
     is_mixed = truth.layout == 'questions'
     if not (task == 'answer' if is_mixed else isinstance(truth.items[0], kinds.get(task, ()))):
         raise InputError(f'{truth.layout} is no truth of the task {task}; leave --task out')
-    items = truth.items
-    if task == 'refer':
-        return _refer(items, replies, resamples)
-    if task == 'ground':
-        return _ground(items, replies, resamples)
-    replies = [_with_silence(reply) for reply in replies]
-    if is_mixed:
-        return _known(items, replies, resamples)
-    if task == 'answer':
-        return _answer(items, replies, resamples, truth.layout)
-    if task == 'verify':
-        return _verify(items, replies, resamples)
-    return _caption(items, replies, resamples)
 
 
 def score_retrieval(

@@ -95,10 +95,10 @@ def match(
         check(image, labels, number)
         if not looked[number]:
             continue
-        absent[number] = [image.judges(label) for label in labels]
+        shown = set(image.truth_labels) if image.shown is None else image.shown
+        absent[number] = [image.judges(label) and label not in shown for label in labels]
         for label, is_crowd in zip(image.truth_labels, image.crowds, strict=True):
             things[number, numbers[label]] += not is_crowd
-            absent[number, numbers[label]] = False
         sides = _Sides.of(image, numbers)
         for column in np.unique(sides.labels).tolist():
             if image.judges(labels[column]):

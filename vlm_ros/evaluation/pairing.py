@@ -100,6 +100,7 @@ def _image(
         crowd=[row[2] for row in rows],
         areas=[row[3] for row in rows],
         status=predicted.status,
+        shown=frozenset(box.label for box in image.boxes if box.label != DONT_CARE),
         judged=judged,
         not_exhaustive=truth.not_exhaustive[number] if truth.not_exhaustive else frozenset(),
     )

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 import hashlib
+import json
 from pathlib import Path
 from typing import TypeVar
 
+from vlm_ros.data.truths.json_files import load
 from vlm_ros.data.truths.predictions import MANIFEST
 from vlm_ros.data.truths.replies import ReplyRecord
 from vlm_ros.errors import InputError, StorageError
@@ -32,7 +34,7 @@ def in_parts(
 ) -> list[R]:
     """Ask about each item, but for what a part on disk has already.
 
-    A part is that of its pictures' very bytes. What has FAILED is tried again.
+    What has FAILED is tried again.
 
     Args:
         items: What is asked about.
@@ -43,6 +45,7 @@ def in_parts(
         progress: Told after each item.
 
     Raises:
+        InputError: A part is of other pictures.
         StorageError: The disk is full, or the folder cannot be written.
     """
     found: list[R] = []
@@ -50,20 +53,19 @@ def in_parts(
         rows = items[first : first + PART_IMAGES]
         part = None
         before: Sequence[R | None] = [None] * len(rows)
+        digests: list[str] = []
         if folder is not None:
-            digest = _digest(path for row in rows for path in pictures(row))
-            part = folder / 'parts' / f'{first // PART_IMAGES:05d}-{digest}.jsonl'
-            before = _read(part, kind, len(rows))
+            part = folder / 'parts' / f'{first // PART_IMAGES:05d}.jsonl'
+            digests = [_digest(pictures(row)) for row in rows]
+            before = _read(part, kind, digests)
         own: list[R] = []
         for number, (row, known) in enumerate(zip(rows, before, strict=True), first):
-            if known is None or known.status is Status.FAILED:
-                own.append(ask(number, row))
-            else:
-                own.append(known)
+            own.append(ask(number, row) if known is None else known)
             progress()
         if part is not None and own != list(before):
             write_lines(part, own)
-            _forget_others(part)
+            with writing(part.with_suffix('.json')) as stream:
+                stream.write(json.dumps(digests).encode())
         found += own
     return found
 
@@ -105,19 +107,18 @@ def _digest(paths: Iterable[Path | None]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _read(part: Path, kind: type[R], count: int) -> Sequence[R | None]:
-    """Return what a part has; nothing where there is none, or where it is damaged."""
-    if not part.is_file():
-        return [None] * count
+def _read(part: Path, kind: type[R], digests: Sequence[str]) -> Sequence[R | None]:
+    """Return what a part has; None for what has FAILED, or where the part is damaged."""
     try:
-        found = list(read_lines(part, kind))
+        found = list(read_lines(part, kind)) if part.is_file() else []
+        before = load(part.with_suffix('.json')) if found else []
     except InputError:
-        found = []
-    return found if len(found) == count else [None] * count
-
-
-def _forget_others(part: Path) -> None:
-    number = part.name.partition('-')[0]
-    for other in part.parent.glob(f'{number}-*.jsonl'):
-        if other != part:
-            other.unlink(missing_ok=True)
+        found, before = [], []
+    if not len(found) == len(before) == len(digests):
+        return [None] * len(digests)
+    kept = [None if row.status is Status.FAILED else row for row in found]
+    if any(row and was != now for row, was, now in zip(kept, before, digests, strict=True)):
+        raise InputError(
+            f'{part.parent.parent} holds what other pictures gave; choose another folder'
+        )
+    return kept

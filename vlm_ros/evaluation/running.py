@@ -46,6 +46,9 @@ def prompts_of(labels: Sequence[str]) -> dict[str, str]:
 
     Where a set of `vlm_ros.vocabularies` has all classes, its prompts; else the names themselves,
     with spaces for `_`.
+
+    Raises:
+        InputError: A name is blank, or two are the same but for case, `_` and spaces.
     """
     wanted = [label for label in labels if label != DONT_CARE]
     for name in vocabularies.names():
@@ -54,10 +57,22 @@ def prompts_of(labels: Sequence[str]) -> dict[str, str]:
             found = {known.find(label).label: label for label in wanted}
         except VocabularyError:
             continue
-        prompts = {p: found[label] for p, label in known.prompts().items() if label in found}
-        if set(prompts.values()) == set(wanted):
-            return prompts
-    return {label.replace('_', ' '): label for label in wanted}
+        own = {p: found[label] for p, label in known.prompts().items() if label in found}
+        if set(own.values()) == set(wanted):
+            return own
+    prompts: dict[str, str] = {}
+    for label in wanted:
+        prompt = ' '.join(label.replace('_', ' ').split())
+        if not prompt:
+            raise InputError('a class of the truth has a blank name; give it one')
+        alike = [prompts[known] for known in prompts if known.casefold() == prompt.casefold()]
+        if alike:
+            raise InputError(
+                f'the classes {alike[0]!r} and {label!r} of the truth are the same to look for; '
+                'rename one'
+            )
+        prompts[prompt] = label
+    return prompts
 
 
 def run_detector(

@@ -1,7 +1,7 @@
 """Tracks of an annotated dataset held against those of the truth, class by class."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -94,7 +94,12 @@ def _frame(
     image = truth.truth.images[number]
     written = truth.as_written[number] if truth.as_written else [box.xyxy for box in image.boxes]
     rows = list(zip(image.boxes, written, strict=True))
-    own = [(box, xyxy) for box, xyxy in rows if box.label == label and not box.crowd]
+    near = truth.lenient.get(label, frozenset())
+    own = [
+        (box if box.label == label else replace(box, difficult=True), xyxy)
+        for box, xyxy in rows
+        if (box.label == label or box.label in near) and not box.crowd
+    ]
     regions = [xyxy for box, xyxy in rows if box.crowd and box.label in (label, DONT_CARE)]
     given = [
         (box.track_id, box.xyxy)

@@ -186,6 +186,10 @@ def test_regions_that_do_not_count_hold_for_every_class(capsys, tmp_path, truth_
     false = [sum(row['false'] for row in found['classes'].values()) for found in (before, after)]
     assert false == [6, 5]
     assert list(after['classes']) == list(LABELS)
+    # Nor is a region something that is shown.
+    for label in LABELS:
+        without = [found['classes'][label]['images_without'] for found in (before, after)]
+        assert without[0] == without[1] >= 4
 
 
 def test_classes_nobody_looked_for_are_told_and_left_out(capsys, tmp_path, truth):

@@ -24,7 +24,7 @@ def test_a_backend_is_run_and_goes_on_where_it_stopped(capsys, tmp_path, truth):
     assert first['classes']['cat']['alarms_per_image']['value'] == 1
     assert first['threshold'] == 0.9  # the fake's own
     (tmp_path / 'out' / 'annotations.jsonl').unlink()
-    (part,) = (tmp_path / 'out' / 'parts').iterdir()
+    part = tmp_path / 'out' / 'parts' / '00000.jsonl'
     stamp = os.stat(part).st_mtime_ns
     assert numbers(capsys, *args)['overall'] == first['overall']
     assert os.stat(part).st_mtime_ns == stamp
@@ -56,8 +56,8 @@ def test_an_interrupted_run_loses_no_whole_part(capsys, tmp_path, truth, monkeyp
         monkeypatch.setattr(backends, 'load', lambda *_, own=model, **__: own)
         status, out, _ = evaluate(capsys, *args)
         assert status == (130 if not out else 0)
-        there = sorted(path.name[:6] for path in (tmp_path / 'out' / 'parts').iterdir())
-        assert there == [f'{n:05d}-' for n in range(1 if status else 3)]
+        there = sorted(path.name for path in (tmp_path / 'out' / 'parts').glob('*.jsonl'))
+        assert there == [f'{n:05d}.jsonl' for n in range(1 if status else 3)]
     assert model.calls == 4  # of six images
     assert json.loads(out)['classes']['cat']['right'] == 1
 
@@ -84,7 +84,7 @@ def test_wrong_arguments_are_found_before_a_model_looks(
     assert model.calls == 0
 
 
-def test_other_pictures_of_the_same_names_are_looked_at(capsys, tmp_path, truth):
+def test_other_pictures_of_the_same_names_are_refused(capsys, tmp_path, truth):
     scene = ['--option', 'scene="cat 0.25 0.05 1 1"']
     output = tmp_path / 'out'
     args = ['--backend', 'fake', *scene, '--truth', truth, '--output', output]
@@ -100,13 +100,16 @@ def test_other_pictures_of_the_same_names_are_looked_at(capsys, tmp_path, truth)
     shutil.copytree(kept, pictures, dirs_exist_ok=True)
     assert numbers(capsys, *args)['coverage']['answered'] == 6
     # A part that is damaged is made again.
-    (part,) = (output / 'parts').iterdir()
-    part.write_bytes(part.read_bytes()[:-20])
+    part = output / 'parts' / '00000.jsonl'
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-20])
     assert numbers(capsys, *args)['coverage']['answered'] == 6
+    assert part.read_bytes() == whole
     for path in kept.iterdir():
         path.write_bytes(b'no picture')
-    assert evaluate(capsys, *args, '--images', kept, '-q')[0] == 1
-    assert len(list((output / 'parts').iterdir())) == 1
+    status, _, err = evaluate(capsys, *args, '--images', kept, '-q')
+    assert (status, 'holds what other pictures gave' in err) == (2, True)
+    assert part.read_bytes() == whole
 
 
 class Passing(FakeBackend):
@@ -128,6 +131,30 @@ def test_what_failed_is_tried_again_and_nothing_else(capsys, tmp_path, truth, mo
         monkeypatch.setattr(backends, 'load', lambda *_, own=model, **__: own)
         assert numbers(capsys, *args)['coverage']['answered'] == answered
         assert getattr(model, 'looked', model.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ('names', 'words'),
+    [
+        ((' cat ', 'tea  cup', 'person', 'rocket', 'spoon'), ''),
+        (('traffic_light', 'traffic light', 'person', 'rocket', 'spoon'), 'are the same to look'),
+        (('Cat', 'cat', 'person', 'rocket', 'spoon'), 'are the same to look'),
+        (('  ', 'cup', 'person', 'rocket', 'spoon'), 'has a blank name'),
+    ],
+)
+def test_names_of_the_truth_with_odd_spaces(capsys, truth, names, words):
+    content = json.loads(truth.read_text())
+    for row, own in zip(content['categories'], names, strict=True):
+        row['name'] = own
+    truth.write_text(json.dumps(content))
+    args = ['--backend', 'fake', '--option', 'scene="tea cup 0.3 0.2 0.7 0.8"', '--truth', truth]
+    if words:
+        status, _, err = evaluate(capsys, *args)
+        assert (status, words in err, err.count('\n')) == (2, True, 1)
+    else:
+        found = numbers(capsys, *args, '--threshold', '0.5')
+        assert found['coverage']['answered'] == 6
+        assert found['classes']['tea  cup']['right'] == 1
 
 
 def test_pictures_of_a_relative_list_are_found(capsys, tmp_path, truth_records, monkeypatch):

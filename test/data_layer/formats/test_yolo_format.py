@@ -2,6 +2,7 @@
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 import supervision as sv
@@ -187,3 +188,23 @@ def test_missing_and_damaged_pictures_are_named(out, dataset):
     picture.write_bytes(b'no picture')
     with pytest.raises(InputError, match=rf'{picture} cannot be read'):
         read_yolo(out / 'data.yaml')
+
+
+def test_places_are_looked_for_from_the_folder_of_data_yaml(tmp_path):
+    """Roboflow writes `../valid/images` for a folder beside data.yaml."""
+    folder = tmp_path / 'set' / 'valid' / 'images'
+    folder.mkdir(parents=True)
+    assert cv2.imwrite(str(folder / 'a.png'), np.zeros((40, 60, 3), np.uint8))
+    (tmp_path / 'set' / 'valid' / 'labels').mkdir()
+    (tmp_path / 'set' / 'valid' / 'labels' / 'a.txt').write_text('0 0.5 0.5 0.2 0.2\n')
+    path = tmp_path / 'set' / 'data.yaml'
+    path.write_text('names: [car]\nval: ../valid/images\n')
+    assert [image.labels for image in read_yolo(path, split='val').images] == [('car',)]
+    path.write_text('path: ../elsewhere\nnames: [car]\nval: valid/images\n')
+    assert len(read_yolo(path, split='val').images) == 1
+    path.write_text('names: [car]\nval: ../nowhere\n')
+    with pytest.raises(InputError, match=r'nowhere is missing; correct `path` or the folders in'):
+        read_yolo(path, split='val')
+    path.write_text('names: [car]\nval: 5\n')
+    with pytest.raises(InputError, match='is 5; give a folder of images'):
+        read_yolo(path, split='val')

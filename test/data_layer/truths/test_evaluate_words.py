@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from skimage import data
 
+from vlm_ros import backends
+from vlm_ros.backends.fake import FakeBackend
 from vlm_ros.cli.main import main
+from vlm_ros.results import Answer, Status
 
 
 def run(capsys, *args):
@@ -220,7 +223,7 @@ def test_a_model_is_asked_and_goes_on_where_it_stopped(capsys, tmp_path, vqa_v2,
     args = [*scene, '--truth', vqa_v2, '--images', pictures, '--output', tmp_path / 'out']
     found = numbers(capsys, *args)
     assert found['groups']['yes/no'] == 1
-    (part,) = (tmp_path / 'out' / 'parts').iterdir()
+    part = tmp_path / 'out' / 'parts' / '00000.jsonl'
     before = part.stat().st_mtime_ns
     (tmp_path / 'out' / 'replies.jsonl').unlink()
     assert numbers(capsys, *args)['overall'] == found['overall']
@@ -232,6 +235,42 @@ def test_a_model_is_asked_and_goes_on_where_it_stopped(capsys, tmp_path, vqa_v2,
     found = numbers(capsys, *scene, '--truth', refcoco, '--images', tmp_path / 'train2014')
     assert found['coverage']['answered'] + found['coverage']['abstained'] == 2
     assert found['overall']['Acc@0.5'] == 1
+
+
+class Words:
+    """A model that answers and has no boxes."""
+
+    def answer(self, image, question, **_):
+        return Answer(Status.OK, 'yes' if 'person' in question else 'no', 0.9)
+
+    def close(self):
+        """Nothing is open."""
+
+
+def test_a_model_without_boxes_is_taken_at_its_word(capsys, tmp_path, pope, monkeypatch):
+    photograph(tmp_path / 'COCO_val2014_000000310196.jpg', data.chelsea())
+    monkeypatch.setattr(backends, 'load', lambda *_, **__: Words())
+    status, out, err = run(capsys, '--backend', 'words', '--truth', pope, '--json')
+    found = json.loads(out)
+    assert (status, found['coverage']['answered']) == (0, 4)
+    assert found['overall']['accuracy']['value'] == 0.75  # but for the snowboard
+    assert 'the backend has no boxes: its own words count' in err
+    status, _, err = run(capsys, '--backend', 'words', '--truth', pope, '--task', 'verify')
+    assert (status, 'is no truth of the task verify' in err) == (2, True)
+
+
+def test_a_model_with_boxes_is_guarded_unless_told(capsys, tmp_path, pope, monkeypatch):
+    class Seer(FakeBackend):
+        def answer(self, image, question, **_):
+            return Answer(Status.OK, 'yes', 0.9)
+
+    photograph(tmp_path / 'COCO_val2014_000000310196.jpg', data.chelsea())
+    model = Seer(scene={'person': [(0.2, 0.1, 0.9, 0.9)]})
+    monkeypatch.setattr(backends, 'load', lambda *_, **__: model)
+    args = ['--backend', 'seer', '--truth', pope]
+    guarded = numbers(capsys, *args)['overall']
+    own = numbers(capsys, *args, '--unguarded')['overall']
+    assert guarded['yes ratio'] < own['yes ratio'] == 1
 
 
 def test_tasks_of_two_pictures_captions_and_phrases_are_asked(
@@ -308,6 +347,8 @@ def test_a_strange_table_of_similarities_is_one_line(
         (['--task', 'caption'], 'gqa is no truth of the task caption'),
         (['--task', 'detect'], 'gqa has no boxes'),
         (['--map', 'a=b'], '--map is for boxes'),
+        (['--iou', '0.75'], '--iou is for boxes'),
+        (['--all-classes'], '--all-classes is for boxes'),
         (['--resamples', '0'], '--resamples must be 1 or more'),
         (['--images', '/nowhere'], 'the folder of pictures /nowhere is missing'),
     ],

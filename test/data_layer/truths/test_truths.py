@@ -252,6 +252,16 @@ def test_what_is_there_twice_is_refused(request, name):
         read(request, name)
 
 
+def test_pope_as_a_list(request, pope):
+    """As it is published for GQA and A-OKVQA."""
+    items = read(request, 'pope').items
+    rows = [json.loads(row) for row in pope.read_text().splitlines()]
+    for text in (json.dumps(rows), json.dumps(rows, indent=1)):
+        pope.write_text(text)
+        assert layout_of(pope) == 'pope'
+        assert read(request, 'pope').items == items
+
+
 @pytest.mark.parametrize('name', ['pope', 'nlvr2', 'questions'])
 def test_a_file_of_one_line_is_told_apart(request, tmp_path, name):
     path = tmp_path / 'one.json'

@@ -27,11 +27,16 @@ from vlm_ros.evaluation.summary import compare_runs, overlap_of, RunComparison, 
 from vlm_ros.evaluation.tracks import evaluate_tracks, TrackedClass
 from vlm_ros.results import Status
 
-THRESHOLD = 0.5
+THRESHOLD, IOU = 0.5, 0.5
+LEAST_SCORE = 0.01
+SHOWN_NAMES = 10
 
 
 def evaluate(args: argparse.Namespace, layout: str) -> int:
     """Score boxes, print and write what came of it."""
+    args.iou = IOU if args.iou is None else args.iou
+    if args.score_threshold is None:
+        args.score_threshold = LEAST_SCORE
     truth = read(args, layout)
     other = read_predictions(Path(args.against), truth) if args.against else None
     _check_early(args, truth, other)
@@ -140,18 +145,16 @@ def notes(truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Pair
         found.append(f'names of {naming.sets[0]} taken for those of {naming.sets[1]}: {pairs}')
     if paired.left_out:
         found.append(
-            f'{paired.left_out} boxes of {", ".join(naming.left_out)} left out, for which the '
+            f'{paired.left_out} boxes of {_some(naming.left_out)} left out, for which the '
             'truth has no class'
         )
     if paired.not_looked_for:
         found.append(
             f'{len(paired.not_looked_for)} classes were not looked for and are left out: '
-            f'{", ".join(paired.not_looked_for)}; --all-classes counts them as missed'
+            f'{_some(paired.not_looked_for)}; --all-classes counts them as missed'
         )
     if paired.unrecognized:
-        found.append(
-            f'the model cannot look for {", ".join(paired.unrecognized)}; counted as missed'
-        )
+        found.append(f'the model cannot look for {_some(paired.unrecognized)}; counted as missed')
     return found
 
 
@@ -165,6 +168,11 @@ def _check_early(args: argparse.Namespace, truth: BoxTruth, other: PredictedSet 
     _threshold(args.threshold, {}, None)
     if args.report:
         check_folder(Path(args.report))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN_NAMES
+    return ', '.join(names[:SHOWN_NAMES]) + (f' and {more} more' if more > 0 else '')
 
 
 def _predicted(args: argparse.Namespace, truth: BoxTruth) -> tuple[PredictedSet, float | None]:

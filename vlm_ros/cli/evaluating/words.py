@@ -20,16 +20,19 @@ from vlm_ros.evaluation import figures, tables
 from vlm_ros.evaluation.asking import ask_all, NEEDED, similarity_of
 from vlm_ros.evaluation.coverage import ANSWERED
 from vlm_ros.evaluation.intervals import compare, Comparison
-from vlm_ros.evaluation.language import LanguageScore, score, score_retrieval
+from vlm_ros.evaluation.language import check_task, LanguageScore, score, score_retrieval
+from vlm_ros.tasks import tasks_of
 
 
 def evaluate(args: argparse.Namespace, layout: str, task: str) -> int:
     """Score replies, print and write what came of it."""
     images = Path(args.images) if args.images else None
     truth = read_language(Path(args.truth), layout, split=args.split, images=images)
-    for name, given in (('--map', args.map), ('--threshold', args.threshold)):
-        if given:
+    for name in ('--map', '--threshold', '--iou', '--score-threshold', '--all-classes', '--track'):
+        if getattr(args, name[2:].replace('-', '_')):
             raise InputError(f'{name} is for boxes of classes, which {layout} does not have')
+    if task != 'retrieve':
+        check_task(truth, task)
     if args.report:
         check_folder(Path(args.report))
     other = _other(args, truth, task)
@@ -118,11 +121,15 @@ def _replies(args: argparse.Namespace, truth: LanguageTruth, task: str) -> list[
     _check_pictures(args, truth)
     with Progress(1, quiet=args.quiet) as progress, loaded(args, NEEDED[task]) as model:
         progress.begin_source(len(truth.items))
+        able = set(tasks_of(model))
+        if task == 'answer' and not args.quiet and not able & {'detect', 'ground'}:
+            complain('the backend has no boxes: its own words count', kind='note: ')
         return ask_all(
             model,
             truth,
             task,
             settings=settings_of(args),
+            guarded=not args.unguarded,
             folder=Path(args.output) if args.output else None,
             progress=progress.advance,
         )

@@ -186,9 +186,11 @@ def _pictures(settings: dict[Any, Any], path: Path, split: str) -> list[Path]:
     if not places:
         raise InputError(f'{path} has no `{split}`; add its folder of images, or a list of them')
     root = path.parent / str(settings.get('path') or '')
+    if not isinstance(places, str | list):
+        raise InputError(f'`{split}` of {path} is {places!r}; give a folder of images, or a list')
     found: list[Path] = []
     for place in [places] if isinstance(places, str) else places:
-        where = root / str(place)
+        where = _place(root, str(place), path)
         if where.is_dir():
             pictures = pictures_of(where)
             _check_complete(where, pictures)
@@ -200,6 +202,18 @@ def _pictures(settings: dict[Any, Any], path: Path, split: str) -> list[Path]:
         raise InputError(f'{twice} is there twice in `{split}` of {path}; remove one')
     if not found:
         raise InputError(f'`{split}` of {path} has no pictures')
+    return found
+
+
+def _place(root: Path, place: str, path: Path) -> Path:
+    """Return where a list or folder is; exports of Roboflow have a `../` too many."""
+    inside = [root / place, path.parent / place, path.parent / place.removeprefix('../')]
+    found = next((where for where in inside if where.exists()), None)
+    if found is None:
+        raise InputError(
+            f'{inside[0]} is missing; correct `path` or the folders in {path}, which are looked '
+            'for from its own folder'
+        )
     return found
 
 

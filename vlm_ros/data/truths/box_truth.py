@@ -37,6 +37,7 @@ class BoxTruth:
         moments: For each image where it stands in a sequence, None for a photograph; empty where
             that is not known.
         min_tracked_height_px: Tracked boxes on nothing that are no higher do not count; 0 for all.
+        lenient: Of a class those whose things may be tracked as it; that counts neither way.
         judged: For each image the names whose absence is known; None for all.
         not_exhaustive: For each image the names of which not all things are labelled.
         groups: Of LVIS, whether a class is rare, common or frequent.
@@ -50,6 +51,7 @@ class BoxTruth:
     as_written: Sequence[Sequence[Box]] = ()
     moments: Sequence[Moment | None] = ()
     min_tracked_height_px: float = 0.0
+    lenient: Mapping[str, frozenset[str]] = field(default_factory=dict)
     judged: Sequence[frozenset[str] | None] = ()
     not_exhaustive: Sequence[frozenset[str]] = ()
     groups: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,8 @@ A sequence has a file, with a line for each box: frame, track, type, truncated, 
 the box (4), height, width and length in metres (3), the place in metres (3), rotation, and of
 predictions a score (Geiger et al., CVPR 2012; https://www.cvlibs.net/datasets/kitti/eval_tracking.php).
 As in the benchmark, what is truncated at all or occluded 3 does not count; nor do boxes on nothing
-that are no higher than 25 pixels, or mostly in a region of `DontCare`.
+that are no higher than 25 pixels, or mostly in a region of `DontCare`. A van may be tracked as a
+car, and who sits as a pedestrian.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ from vlm_ros.errors import InputError
 
 RATE_HZ = 10.0
 MIN_HEIGHT_PX = 25.0
+LENIENT = {
+    'Car': frozenset({'Van'}),
+    'Pedestrian': frozenset({'Person', 'Person_sitting'}),
+}
 _COLUMNS = (17, 18)
 _MAX_TRUNCATED, _MAX_OCCLUDED = 0, 2
 
@@ -69,6 +74,7 @@ def read_kitti_tracking(
         as_written=as_written,
         moments=moments,
         min_tracked_height_px=MIN_HEIGHT_PX,
+        lenient=LENIENT,
     )
 
 

@@ -83,7 +83,7 @@ def _of_folder(folder: Path) -> str:
 
 def _of_json(value: Any) -> str:
     if not isinstance(value, dict):
-        return ''
+        return 'pope' if _of_line(_first(value)) == 'pope' else ''
     rows = value.get('annotations')
     if isinstance(value.get('questions'), list):
         question = _first(value['questions'])

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from vlm_ros.data.formats.truth import content
 from vlm_ros.data.truths.items import LanguageTruth, Question
 from vlm_ros.data.truths.json_files import checked, load, load_lines
 from vlm_ros.data.truths.pictures import pictures_near
@@ -165,7 +166,10 @@ def read_pope(path: Path, *, images: Path | None = None) -> LanguageTruth:
     Raises:
         InputError: The file is damaged or no such dataset's.
     """
-    rows = checked(load_lines(path), list[_PopeQuestion], path, "POPE's questions")
+    # Those of GQA and A-OKVQA are published as a list, those of COCO as lines.
+    is_list = content(path).lstrip().startswith('[')
+    value = load(path) if is_list else load_lines(path)
+    rows = checked(value, list[_PopeQuestion], path, "POPE's questions")
     items = [
         Question(str(row.question_id), (row.image,), row.text, '', (row.label,)) for row in rows
     ]
