@@ -622,3 +622,18 @@ def test_filters_fold_away_where_there_is_no_room(browser, folder):
     page.locator('#filters [name=label]').select_option('person')
     assert page.locator('summary').text_content() == 'Filters (1)'
     context.close()
+
+
+def test_what_two_models_call_a_thing_can_be_read_both(context, folder, tmp_path):
+    rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
+    mug = rows[1].detections[0].model_copy(update={'label': 'coffee cup'})
+    rows[1] = rows[1].model_copy(update={'detections': (mug,)})
+    other = make_dataset(tmp_path / 'other', rows)
+    page = open_page(context, write_page(folder, other=other).path.as_uri())
+    page.locator('[data-key=drive-000001]').click()
+    words = page.locator('#stage text')
+    assert words.all_text_contents() == ['other model: coffee cup 0.35', 'rocket 0.35']
+    theirs, ours = (words.nth(number).bounding_box() for number in range(2))
+    assert ours['y'] + ours['height'] < theirs['y']
+    assert 'Other modelcoffee cup, 0.35' in page.locator('#facts').text_content()
+    assert context.wrong == []

@@ -118,7 +118,8 @@ class _Bag:
     def _camera(self, record: FrameRecord) -> str:
         # Photographs of a folder are its frames; a bag's and a video's source is one file. Of a
         # live topic, each run is a source, and all are one camera.
-        place = re.sub(r'#\d+$', '', record.source) if record.topic else record.source
+        run_of = record.source.rpartition('#')[0]
+        place = run_of if run_of and run_of == record.topic else record.source
         if _is_photograph(record):
             place = str(PurePosixPath(record.source).parent)
         key = (place, record.topic)

@@ -33,17 +33,21 @@ function outline(parent, points, known) {
 }
 
 function rectangle(parent, xyxy, name, scale, known, onclick) {
-  const [left, top] = xyxy;
+  const [left, top, , bottom] = xyxy;
   const shape = shapeOf(xyxy);
   parent.append(drawing('rect', { ...shape, class: 'under' }));
   const box = drawing('rect', { ...shape, class: `box ${known}` });
   if (onclick) box.addEventListener('click', onclick);
   parent.append(box);
   const size = 14 * scale;
-  const y = top > 1.5 * size ? top - size / 3 : top + size;
+  const { width, height } = parent.viewBox.baseVal;
+  const over = top > 1.5 * size ? top - size / 3 : top + size;
+  const under = bottom < height - 1.5 * size ? bottom + size : bottom - size / 3;
+  // Two models often see a thing at one place, and both names have to be read.
+  const y = known === 'is-missing' ? under : over;
   const text = drawing('text', { y, 'font-size': size, 'stroke-width': 3 * scale }, name);
   parent.append(text);
-  const room = parent.viewBox.baseVal.width - text.getComputedTextLength() - 4 * scale;
+  const room = width - text.getComputedTextLength() - 4 * scale;
   text.setAttribute('x', Math.max(0, Math.min(left + 2 * scale, room)));
 }
 
@@ -118,6 +122,7 @@ function facts() {
   fact(list, 'Status', frame.status + (frame.message ? `: ${frame.message}` : ''), failed ? 'bad' : '');
   fact(list, 'Camera', frame.camera + (frame.time === undefined ? '' : `, ${frame.time.toFixed(2)} s`));
   fact(list, 'Disagreement', frame.disagreement === undefined ? '' : `${Math.round(100 * frame.disagreement)} %`);
+  fact(list, 'Other model', (frame.missing || []).map(([label, score]) => `${label}, ${score.toFixed(2)}`).join('; '));
   fact(list, 'Caption', frame.caption);
   for (const [question, answer] of frame.answers || []) fact(list, question, answer);
   for (const [group, label] of Object.entries(frame.tags || {})) fact(list, group, label);
