@@ -63,6 +63,12 @@ def test_a_thing_may_be_missed_in_an_image_however_far_they_are_apart(period_s):
     assert numbers(tracked(rows)) == [{'car': 1} if i != 3 else {} for i in range(6)]
 
 
+def test_two_images_close_to_each_other_do_not_shorten_what_a_thing_may_be_missed():
+    times = [0.0, 2.0, 2.001, 4.0, 6.0, 10.0, 12.0]
+    rows = [frame(i, [box('car', 100)], time_s=time_s) for i, time_s in enumerate(times)]
+    assert numbers(tracked(rows)) == [{'car': 1}] * 7
+
+
 def test_what_could_not_be_looked_at_does_not_end_a_track():
     def frames(failed):
         for i in range(30):

@@ -246,6 +246,8 @@ def test_what_ends_a_run_is_its_status(capsys, tmp_path):
     [
         (['sample:'], 2, 'there is nothing to annotate'),
         (['--caption'], 2, 'there is no source'),
+        (['sample:', '--caption', '--track'], 2, 'tracks need boxes'),
+        (['sample:', '--caption', '--masks'], 2, 'masks need boxes'),
         (['nowhere.mcap', '--caption'], 2, 'there is no file or folder nowhere.mcap'),
         (['sample:', '--caption', '--format', 'coco'], 2, 'the format coco holds boxes'),
         (['sample:', '--vocabulary', 'per\u200bson', '--format', 'coco'], 2, 'cannot be written'),
@@ -283,6 +285,13 @@ def test_plans_and_tags_of_odd_content(capsys, tmp_path):
         ('a: [', 'is not YAML'),
         ('caption: perhaps', 'caption: Input should be a valid boolean'),
         ('sampling: 3', 'sampling should have names and values'),
+        ('sampling: &a [1]', 'sampling should have names and values, not a list'),
+        ('questions: why?', 'it should be a list, such as questions: [why?]'),
+        ('sampling: {speed: 3}', "has 'sampling.speed', which is none of every, rate_hz"),
+        ('backend: {nme: fake}', "has 'backend.nme', which is none of name, model"),
+        ('sampling: {stop_s: .inf}', 'sampling.stop_s: '),
+        ('questions: [why?, why?]', 'a question is asked twice'),
+        ('[' * 5000, 'is nested too deeply'),
     ):
         file.write_text(content)
         status, err = run(capsys, 'sample:', '--plan', file, *FAKE, '-o', tmp_path / 'out')

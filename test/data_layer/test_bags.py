@@ -276,6 +276,15 @@ def read_images(path, **options):
     return places, told
 
 
+def test_messages_out_of_order_and_without_index_are_read_in_order(tmp_path):
+    path = chunked(tmp_path / 'a.mcap', use_chunking=False)
+    assert read_images(path) == (chunked_places(), [])
+    found = []
+    for start_s, stop_s in ((None, 0.15), (0.15, 0.35), (0.35, None)):
+        found += read_images(path, start_s=start_s, stop_s=stop_s)[0]
+    assert found == chunked_places()
+
+
 @pytest.mark.parametrize('use_chunking', [True, False])
 @pytest.mark.parametrize('share', [0.4, 0.97])
 def test_a_recording_that_was_cut_off_is_read_up_to_there(tmp_path, use_chunking, share):

@@ -95,8 +95,6 @@ class Annotator:
         ):
             if wanted and there is None:
                 raise InputError(f'the plan needs {what}; choose a backend that can do that')
-        if plan.masks and self._vocabulary is None:
-            raise InputError('masks need boxes; give a vocabulary or a label_set')
         self._answerer = (
             GroundedAnswerer(models.detector, models.answerer) if plan.questions else None
         )

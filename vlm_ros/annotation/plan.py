@@ -94,6 +94,12 @@ class AnnotationPlan(Record):
             raise ValueError('a source is named twice; name it once')
         if self.label_set and self.vocabulary:
             raise ValueError('give a label_set or a vocabulary, not both')
+        if len(set(self.questions)) != len(self.questions):
+            raise ValueError('a question is asked twice; ask it once')
+        has_names = bool(self.label_set or self.vocabulary)
+        for name, is_wanted in (('masks', self.masks), ('tracks', self.track)):
+            if is_wanted and not has_names:
+                raise ValueError(f'{name} need boxes; give a vocabulary or a label_set')
         return self
 
     @property

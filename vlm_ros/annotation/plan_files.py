@@ -1,12 +1,12 @@
 """Plans in files, and what is put over them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from vlm_ros.annotation.plan import AnnotationPlan
+from vlm_ros.annotation.plan import AnnotationPlan, BackendPlan, SamplingPlan
 from vlm_ros.errors import InputError
 from vlm_ros.records.model import Json
 
@@ -23,6 +23,8 @@ def read_plan(file: str) -> Json:
         content = yaml.safe_load(Path(file).expanduser().read_text(encoding='utf-8'))
     except OSError as error:
         raise InputError(f'the plan {file} cannot be read: {error.strerror}') from error
+    except RecursionError as error:
+        raise InputError(f'the plan {file} is nested too deeply') from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = ' '.join(str(error).split())
         raise InputError(f'the plan {file} is not YAML: {reason}') from error
@@ -44,7 +46,7 @@ def part_of(plan: Json, name: str) -> Json:
     """
     part = plan.setdefault(name, {})
     if not isinstance(part, dict):
-        raise InputError(f"the plan's {name} should have names and values, got {part!r}")
+        raise InputError(f"the plan's {name} should have names and values, not {_kind(part)}")
     return part
 
 
@@ -64,13 +66,28 @@ def make_plan(content: Json, file: str | None) -> AnnotationPlan:
         raise InputError(_one_line(error, file)) from error
 
 
+def _kind(value: Any) -> str:
+    return {list: 'a list', str: 'text', int: 'a number'}.get(type(value), type(value).__name__)
+
+
+def _fields(place: tuple[int | str, ...]) -> Iterable[str]:
+    """Return the names that there are at a place of a plan."""
+    if place[:1] in (('backend',), ('backends',)):
+        return BackendPlan.model_fields
+    return SamplingPlan.model_fields if place == ('sampling',) else AnnotationPlan.model_fields
+
+
 def _one_line(error: ValidationError, file: str | None) -> str:
     first = error.errors(include_url=False)[0]
     where = '.'.join(str(part) for part in first['loc'])
     said = first['msg'].removeprefix('Value error, ')
-    if first['type'] == 'extra_forbidden' and len(first['loc']) == 1:
-        known = ', '.join(AnnotationPlan.model_fields)
-        return f'the plan {file} has {where!r}, which is none of {known}'
-    if first['type'] == 'missing' and where == 'sources':
+    kind, got = first['type'], first['input']
+    if where == 'sources' and kind in ('missing', 'too_short'):
         return 'there is no source; give a bag, a video or a folder of photographs'
+    if kind == 'extra_forbidden':
+        known = ', '.join(_fields(first['loc'][:-1]))
+        return f'the plan {file} has {where!r}, which is none of {known}'
+    if kind == 'tuple_type':
+        example = f', such as {where}: [{got}]' if isinstance(got, str | int | float) else ''
+        said = f'it should be a list{example}'
     return f'{f"the plan {file}: " if file else ""}{where + ": " if where else ""}{said}'

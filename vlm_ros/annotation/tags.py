@@ -43,7 +43,7 @@ def tags_of(name: str) -> Tags:
         raise InputError(
             f'there are no tags {name!r}, and no such file; there are {", ".join(TAGS)}'
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError, ValidationError) as error:
         raise InputError(
             f'{name} holds no tags; it should have lines such as weather: [rain, snow, fog]'
         ) from error

@@ -21,6 +21,8 @@ LOST_S = 1.0
 """So long a thing may be hidden at least."""
 LOST_PERIODS = 3
 """So many of the camera's images it may be hidden in, however far they are apart."""
+GAPS = 15
+"""From the middle one of so many gaps between images comes how far they are apart."""
 ACTIVATION = 0.25
 """From which score on a box begins a track."""
 MIN_IOU = 0.1
@@ -52,12 +54,12 @@ class _Camera:
     numbers: dict[tuple[str, int], int] = field(default_factory=dict)
     recent: list[_Held] = field(default_factory=list)
     last_s: float | None = None
-    period_s: float = float('inf')
+    gaps_s: deque[float] = field(default_factory=lambda: deque(maxlen=GAPS))
 
     def take(self, held: _Held, time_s: float) -> None:
         """Number the boxes of the next image."""
         if self.last_s is not None:
-            self.period_s = min(self.period_s, time_s - self.last_s)
+            self.gaps_s.append(time_s - self.last_s)
         self.last_s = time_s
         # A tracker has to hear of images without its thing as well.
         labels = {box.label for box in held.record.detections} | set(self.trackers)
@@ -80,8 +82,9 @@ class _Camera:
         if label not in self.trackers:
             self.trackers[label] = _new_tracker()
         tracker = self.trackers[label]
-        if np.isfinite(self.period_s):
-            tracker.maximum_time_without_update = max(LOST_S, LOST_PERIODS * self.period_s)
+        if self.gaps_s:
+            period_s = float(np.median(self.gaps_s))
+            tracker.maximum_time_without_update = max(LOST_S, LOST_PERIODS * period_s)
         rows = [(i, row) for i, row in enumerate(record.detections) if row.label == label]
         boxes = Detections(
             xyxy=np.array([row.xyxy for _, row in rows]).reshape(-1, 4),

@@ -100,9 +100,9 @@ def _add_wanted(group: argparse._ArgumentGroup) -> None:
     )
     names.add_argument('--labels', choices=LABEL_SETS, help='the classes of a dataset instead')
     add_score_threshold(group)
-    add('--masks', action='store_true', default=None, help='cut out what the boxes hold')
-    add('--track', action='store_true', default=None, help='number things from image to image')
-    add('--caption', action='store_true', default=None, help='describe each image')
+    add('--masks', action=argparse.BooleanOptionalAction, help='cut out what the boxes hold')
+    add('--track', action=argparse.BooleanOptionalAction, help='number things from image to image')
+    add('--caption', action=argparse.BooleanOptionalAction, help='describe each image')
     add('--question', type=text, action='append', help='ask it of each image; several times')
     add('--tags', metavar='FILE', help='groups of names for whole images: a YAML file, or driving')
 
@@ -110,7 +110,7 @@ def _add_wanted(group: argparse._ArgumentGroup) -> None:
 def _add_sampling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add('--topic', action='append', metavar='NAME', help='of bags; several times (all images)')
-    add('--rate', type=number, metavar='HZ', help='so many a second of each camera at most')
+    add('--rate', type=_rate, metavar='HZ', help='so many a second of each camera at most')
     add('--every', type=positive, metavar='N', help='every Nth of each camera only')
     add(
         '--scene-change',
@@ -121,6 +121,13 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
     add('--start', type=number, metavar='S', help='from this second of each source on')
     add('--stop', type=number, metavar='S', help='up to this second')
     add('--chunk', type=positive, metavar='N', help='images done, and lost, together (100)')
+
+
+def _rate(argument: str) -> float:
+    rate_hz = number(argument)
+    if not 0 < rate_hz < float('inf'):
+        raise argparse.ArgumentTypeError(f'{argument!r} is not above 0')
+    return rate_hz
 
 
 def _formats(argument: str) -> list[str]:

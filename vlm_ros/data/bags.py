@@ -14,7 +14,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from vlm_ros.data.broken_bags import BrokenBag, Damage, is_mcap
+from vlm_ros.data.broken_bags import BrokenBag, Damage, has_index, is_mcap
 from vlm_ros.data.frames import Frame, Media
 from vlm_ros.data.photographs import has_photographs
 from vlm_ros.errors import ImageError, SourceError, VlmRosError
@@ -288,6 +288,10 @@ def _open(path: Path) -> Any:
         if path.is_dir() and 'metadata' in reason.lower():
             mend = '; `ros2 bag reindex` writes a missing or damaged metadata.yaml anew'
         raise SourceError(f'{path} cannot be opened as a bag: {reason}{mend}') from error
+    unindexed = [file for file in _storage_files(path) if is_mcap(file) and not has_index(file)]
+    if unindexed and (broken := _broken(path)) is not None:
+        reader.close()
+        return broken
     for part in reader.readers:
         # Messages that are compressed one by one are unpacked above, so that a damaged one is
         # skipped alone.

@@ -1,7 +1,8 @@
 """What can still be read of mcap files that rosbags refuses.
 
-Those are files that were cut off when a recorder was killed, that are damaged in the middle, or
-that hold messages of other kinds beside those of ROS. The records are the mcap library's
+Those are files that were cut off when a recorder was killed, that are damaged in the middle, that
+hold messages of other kinds beside those of ROS, or that have no index and messages out of order
+(as rosbag2 writes them without chunks). The records are the mcap library's
 (https://mcap.dev/spec): chunks are found by the index at the end of a file, or where that is
 missing one after the other, up to the break.
 """
@@ -48,6 +49,12 @@ def is_mcap(path: Path) -> bool:
             return stream.read(len(_MAGIC)) == _MAGIC
     except OSError:
         return False
+
+
+def has_index(path: Path) -> bool:
+    """Whether an mcap file names its chunks and their times at its end."""
+    with path.open('rb') as stream:
+        return bool(_indexed_chunks(stream)[0])
 
 
 class BrokenBag:
@@ -150,22 +157,13 @@ class _File:
 
     def _indexed(self) -> list[_Piece] | None:
         """Return the chunks that the index names; None where there is no index."""
-        from mcap.reader import make_reader
-
-        try:
-            summary = make_reader(self.stream).get_summary()
-        except Exception:  # noqa: BLE001 - whatever damaged bytes make of it
-            return None
-        if summary is None or not summary.chunk_indexes:
-            return None
-        for schema in summary.schemas.values():
-            self._note(schema)
-        for channel in summary.channels.values():
-            self._note(channel)
+        chunks, others = _indexed_chunks(self.stream)
+        for row in others:
+            self._note(row)
         return [
             _Piece(row.chunk_start_offset, row.message_start_time, row.message_end_time)
-            for row in summary.chunk_indexes
-        ]
+            for row in chunks
+        ] or None
 
     def _scanned(self) -> Iterator[_Piece]:
         """Yield chunks and messages from the beginning to where the file breaks off."""
@@ -224,6 +222,19 @@ class _File:
             self._schemas[row.id] = row.name
         elif isinstance(row, Channel) and row.message_encoding == 'cdr':
             self.places[row.id] = (row.topic, self._schemas.get(row.schema_id, ''))
+
+
+def _indexed_chunks(stream: BinaryIO) -> tuple[list[Any], list[Any]]:
+    """Return the index of the chunks, and schemas and channels; nothing where there is none."""
+    from mcap.reader import make_reader
+
+    try:
+        summary = make_reader(stream).get_summary()
+    except Exception:  # noqa: BLE001 - whatever damaged bytes make of it
+        return [], []
+    if summary is None or not summary.chunk_indexes:
+        return [], []
+    return summary.chunk_indexes, [*summary.schemas.values(), *summary.channels.values()]
 
 
 def _is_message(row: Any) -> bool:
