@@ -12,7 +12,7 @@ from vlm_ros.annotation.live_camera import LiveCamera
 from vlm_ros.annotation.live_models import loader
 from vlm_ros.annotation.live_plan import check_live_formats, live_plan
 from vlm_ros.annotation.plan import AnnotationPlan, BackendPlan, SamplingPlan
-from vlm_ros.errors import ImageError, InputError, StorageError
+from vlm_ros.errors import ImageError, InputError, ModelError, StorageError
 from vlm_ros.records import FrameRecord, Manifest, read_lines
 
 PHOTO = np.ascontiguousarray(data.chelsea()[:60, :80])
@@ -48,8 +48,11 @@ class Live:
         for stamp_s in stamps_s:
             place = self.camera.take(START_NS + round(stamp_s * S), stamp_s)
             frame = place.frame(PHOTO)
-            file = self.dataset.keep_picture(frame)
-            self.dataset.add(self.annotator.annotate(frame, file=file))
+            self.dataset.add(
+                self.dataset.annotate(
+                    frame, lambda file, frame=frame: self.annotator.annotate(frame, file=file)
+                )
+            )
 
     def places(self):
         rows = read_lines(self.folder / 'annotations.jsonl', FrameRecord)
@@ -139,6 +142,19 @@ def test_what_a_killed_process_left_is_completed_by_the_next(models, tmp_path):
         ('/front#1', 3),
         ('/front#2', 1),
     ]
+
+
+def test_no_picture_is_left_of_an_image_that_was_not_annotated(models, tmp_path):
+    one = Live(tmp_path, models)
+    one.show(0)
+
+    def fail(file):
+        assert (tmp_path / file).exists()
+        raise ModelError('broken')
+
+    with pytest.raises(ModelError):
+        one.dataset.annotate(one.camera.take(START_NS + S, 1.0).frame(PHOTO), fail)
+    assert len(list((tmp_path / 'images').iterdir())) == 1
 
 
 def test_a_run_that_adds_nothing_leaves_the_records_as_they_are(models, tmp_path):

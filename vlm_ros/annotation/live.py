@@ -6,11 +6,10 @@ completed by the next one with the same plan.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-import re
 import threading
 import time
 
@@ -19,7 +18,13 @@ from vlm_ros.annotation.entries import key_of
 from vlm_ros.annotation.exports import export
 from vlm_ros.annotation.live_camera import LiveCamera, Place, run_number
 from vlm_ros.annotation.merging import merge
-from vlm_ros.annotation.parts import read_part, write_image, write_part
+from vlm_ros.annotation.parts import (
+    IMAGES,
+    is_picture_of_ours,
+    read_part,
+    write_image,
+    write_part,
+)
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.run import begin, held, new_manifest, write_manifest
 from vlm_ros.data.frames import Frame
@@ -27,8 +32,8 @@ from vlm_ros.errors import StorageError
 from vlm_ros.records import FrameRecord, ModelRecord, SkippedRecord, SourceRecord
 from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.runtime.candidates import one_line
+from vlm_ros.whole_files import remove
 
-_PICTURE = re.compile(r'.+-[0-9a-f]{8}-\d{6,}\.(jpg|png)')
 _MAX_REASONS = 100
 """So many are told apart in a part."""
 
@@ -92,20 +97,31 @@ class LiveDataset:
             runs = run_number(topic, [*self._frames, *self._dropped])
             return LiveCamera(topic, self._plan.sampling, runs, self._last_ns.get(topic))
 
-    def keep_picture(self, frame: Frame) -> str:
-        """Write an image, where the plan keeps them; returns where, relative to the folder.
+    def annotate(self, frame: Frame, work: Callable[[str], FrameRecord]) -> FrameRecord:
+        """Have an image annotated whose picture is kept, where the plan wants that.
 
         While a whole chunk waits that could not be written, no more images are taken.
 
+        Args:
+            frame: The image and its place.
+            work: Annotates it, told where its picture is.
+
         Raises:
             StorageError: The disk is full, or the folder cannot be written.
+            Exception: What `work` raises; the picture is gone then.
         """
         if len(self._records) >= self._plan.chunk_frames:
             self.write_part()
         if not self._plan.images:
-            return ''
+            return work('')
         with self._attempt():
-            return write_image(self.folder, key_of(frame), frame.image, self._plan.images)
+            file = write_image(self.folder, key_of(frame), frame.image, self._plan.images)
+        try:
+            return work(file)
+        except BaseException:
+            with contextlib.suppress(StorageError):
+                remove(self.folder / file)
+            raise
 
     def add(self, record: FrameRecord) -> None:
         """Keep a record.
@@ -235,7 +251,7 @@ class LiveDataset:
                 kept.add(record.image.file)
                 if record.stamp_ns is not None:
                     self._last_ns[record.topic] = record.stamp_ns
-        _remove_pictures(self.folder / 'images', kept)
+        _remove_pictures(self.folder / IMAGES, kept)
         try:
             with (self.folder / ANNOTATIONS).open('rb') as stream:
                 return sum(1 for _ in stream) == self.images
@@ -261,6 +277,5 @@ def _remove_pictures(folder: Path, kept: set[str]) -> None:
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if f'images/{path.name}' not in kept and _PICTURE.fullmatch(path.name):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        if f'{IMAGES}/{path.name}' not in kept and is_picture_of_ours(path.name):
+            remove(path)

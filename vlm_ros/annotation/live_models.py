@@ -5,8 +5,6 @@ from collections.abc import Callable
 from vlm_ros.annotation.annotator import Annotator
 from vlm_ros.annotation.loading import load_annotator
 from vlm_ros.annotation.plan import AnnotationPlan
-from vlm_ros.data.frames import Frame
-from vlm_ros.images import Image
 from vlm_ros.tasks import Model
 
 
@@ -29,13 +27,15 @@ class PlanModels:
         self.device = ', '.join(dict.fromkeys(model.device for model in models))
         self.needs_warm_up = any(getattr(model, 'needs_warm_up', True) for model in models)
 
-    def warm_up(self, image: Image) -> None:
-        """Do all that the plan wants once, `image` being `(H, W, 3)` uint8 RGB."""
-        self.annotator.annotate(Frame(image, 'warm-up', 0))
-
     def close(self) -> None:
         """Free the weights; may be repeated."""
         self.annotator.close()
+
+
+def annotator_of(model: Model) -> Annotator:
+    """Return what does the work of a model that `loader` loaded."""
+    assert isinstance(model, PlanModels)
+    return model.annotator
 
 
 def loader(plan: AnnotationPlan) -> Callable[[], PlanModels]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 import threading
 import time
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rclpy.clock import Clock, ClockType
 from rclpy.logging import get_logger
@@ -17,7 +17,7 @@ from rclpy.logging import get_logger
 from vlm_ros.annotation.failures import failure_of
 from vlm_ros.annotation.live import LiveDataset
 from vlm_ros.annotation.live_camera import LiveCamera, Place
-from vlm_ros.annotation.live_models import loader, PlanModels
+from vlm_ros.annotation.live_models import annotator_of, loader
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.run import check_plan
 from vlm_ros.annotation.sampling import SceneChange
@@ -104,17 +104,15 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
 
     def warm_up(self, model: Model) -> None:
         """Annotate once."""
-        if isinstance(model, PlanModels):
-            model.warm_up(WARM_UP_IMAGE)
+        place = Place('warm-up', '', 0, None, 0.0)
+        annotator_of(model).annotate(place.frame(WARM_UP_IMAGE))
 
     async def configure(self) -> None:
         """Load the models and open the dataset, which completes what was left of it."""
         await super().configure()
-        model, plan = self.worker.model, self._plan
-        assert isinstance(model, PlanModels)
+        plan, folder = self._plan, self._folder
         assert plan is not None
-        folder = self._folder
-        models = model.annotator.models.records()
+        models = annotator_of(self.worker.model).models.records()
         opened = on_a_thread(lambda: LiveDataset(plan, folder, models))
         self._dataset = await self._wait(opened, Ticket())
         if self._dataset.images:
@@ -206,14 +204,14 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
             if dataset is None or not self._scenes.wants(job.place.topic, image):
                 return _Seen(job)
             frame = job.place.frame(image)
-            file = dataset.keep_picture(frame)
 
-            def use(model: Any) -> FrameRecord:
-                record: FrameRecord = model.annotator.annotate(frame, file=file)
-                return record
+            def annotate(file: str) -> FrameRecord:
+                return self.worker.call(
+                    lambda model: annotator_of(model).annotate(frame, file=file)
+                )
 
             started_s = time.perf_counter()
-            record = self.worker.call(use)
+            record = dataset.annotate(frame, annotate)
         except Exception as error:  # noqa: BLE001 - a bad frame or model never ends the loop
             return self._failed(job, error)
         return _Seen(job, record, inference_s=time.perf_counter() - started_s)
