@@ -321,9 +321,9 @@ def test_parts_are_written_while_it_runs_and_the_rest_when_the_process_ends(grap
     assert [row.index for row in records(annotator.folder)] == [0, 1]
 
 
-def test_an_end_that_takes_too_long_keeps_nobody_waiting(graph, annotator, monkeypatch):
-    annotator.start(finish_timeout_s='0.2')
-    annotator.show(raw(0))
+@pytest.fixture
+def slow_merge(monkeypatch):
+    """Merging waits for this event."""
     may_go_on = threading.Event()
     merge = live.merge
 
@@ -332,12 +332,28 @@ def test_an_end_that_takes_too_long_keeps_nobody_waiting(graph, annotator, monke
         return merge(*args, **more)
 
     monkeypatch.setattr(live, 'merge', slow)
+    yield may_go_on
+    may_go_on.set()
+
+
+def test_a_transition_waits_no_longer_than_it_may(graph, annotator, slow_merge):
+    annotator.start(finish_timeout_s='0.2')
+    annotator.show(raw(0))
     annotator.finish()
     assert graph.state_of('annotator') == 'inactive'
     assert not (annotator.folder / 'annotations.jsonl').exists()
-    may_go_on.set()
+    slow_merge.set()
     assert graph.change_state('annotator', 'cleanup')
     assert [row.index for row in records(annotator.folder)] == [0]
+
+
+def test_a_process_that_ends_waits_no_longer_than_it_may(graph, annotator, slow_merge, capfd):
+    annotator.start(finish_timeout_s='0.2')
+    annotator.show(raw(0))
+    graph.stop()
+    assert 'the next start with the same plan completes it' in capfd.readouterr().err
+    assert (annotator.folder / 'parts' / '00000.jsonl').exists()
+    assert not (annotator.folder / 'annotations.jsonl').exists()
 
 
 def test_an_image_that_the_model_does_not_come_back_from_is_listed(graph, annotator):
