@@ -248,7 +248,8 @@ def test_nothing_to_ask_is_an_error():
 @needs_drawing
 def test_the_command_writes_what_evaluate_reads(dataset, film, tmp_path, capsys):
     output = tmp_path / 'q.jsonl'
-    assert main(['questions', str(dataset), '-o', str(output), '--yes-no']) == 0
+    command = ['questions', str(dataset), '-o', str(output), '--pairs', '1']
+    assert main([*command, '--yes-no']) == 0
     assert '; ' in capsys.readouterr().err
     assert layout_of(output) == 'questions'
     rows = list(read_lines(output, KnownQuestion))
@@ -269,7 +270,7 @@ def test_the_command_writes_what_evaluate_reads(dataset, film, tmp_path, capsys)
     # Colours need track ids, which COCO's files of this package have.
     colours = tmp_path / 'colours.yaml'
     colours.write_text(json.dumps(film[2]).replace('"', '').replace(',', ',\n'))
-    assert main(['questions', str(dataset), '-o', str(output), '--colours', str(colours)]) == 0
+    assert main([*command, '--colours', str(colours)]) == 0
     rows = list(read_lines(output, KnownQuestion))
     groups = Counter(row.group for row in rows)
     assert groups['colour'] and groups['count']
