@@ -28,9 +28,7 @@ import skimage.data
 from benchmarks._cutouts import BOXED, cutouts
 from benchmarks._scenes import make_scene
 from benchmarks.reporting import Figure, parse, print_figures
-from vlm_ros.data.formats.coco import write_coco
-from vlm_ros.records import DetectionRecord, FrameRecord, ImageRecord
-from vlm_ros.results import Status
+from vlm_ros.data.formats import TruthBox
 
 TESTS = Path(__file__).parents[1] / 'test'
 ABSENT = (
@@ -43,8 +41,8 @@ BETWEEN_S = 0.4
 """Between two pictures of a film: so long that things have moved on."""
 
 Image = npt.NDArray[np.uint8]
-Labelled = tuple[Image, tuple[tuple[str, tuple[float, ...]], ...]]
-"""A picture, and names and corners of what it shows."""
+Labelled = tuple[Image, tuple[TruthBox, ...]]
+"""A picture and what it shows."""
 
 
 def main() -> None:
@@ -68,7 +66,7 @@ def figures(folder: Path, frames: int, seed: int) -> Iterator[Figure]:
         ('scenes', scenes(range(seed, seed + frames)), f'{frames}, 640x480'),
         ('photographs', photographs(), 'four, each in five versions'),
     ):
-        scores = evaluated(labelled(pictures, folder / name), name)
+        scores = evaluated(labelled(pictures, folder / name))
         setting = f'embedded, {what}, {len(scores["classes"])} names'
         for key in ('ap50', 'precision', 'recall', 'alarms_per_image'):
             yield figure(f'{name}.{key}', scores['overall'][key], setting)
@@ -87,10 +85,7 @@ def films(seeds: Iterable[int]) -> Iterator[Labelled]:
         with World(seed, boards=BOARDS[seed % len(BOARDS)]) as world:
             for _ in range(SHOTS):
                 shot = world.shoot()
-                yield (
-                    shot.image,
-                    tuple((box.label, box.xyxy) for box in shot.boxes() if not box.difficult),
-                )
+                yield shot.image, shot.boxes()
                 world.step(BETWEEN_S)
 
 
@@ -100,9 +95,13 @@ def scenes(seeds: Iterable[int]) -> Iterator[Labelled]:
     for seed in seeds:
         scene = make_scene(seed, chosen)
         # One thing must not have two names, when all names are asked for at once.
-        names = ['cup' if thing.name == 'mug' else thing.name for thing in scene.things]
-        boxes = [tuple(map(float, thing.xyxy)) for thing in scene.things]
-        yield scene.image, tuple(zip(names, boxes, strict=True))
+        yield (
+            scene.image,
+            tuple(
+                TruthBox('cup' if thing.name == 'mug' else thing.name, tuple(thing.xyxy.tolist()))
+                for thing in scene.things
+            ),
+        )
 
 
 def photographs() -> Iterator[Labelled]:
@@ -122,40 +121,49 @@ def photographs() -> Iterator[Labelled]:
             (np.clip(photo * 1.4, 0, 255).astype(np.uint8), boxes),
             (small, half),
         ):
-            yield np.ascontiguousarray(image), tuple(things)
+            yield np.ascontiguousarray(image), tuple(TruthBox(*thing) for thing in things)
 
 
 def labelled(pictures: Iterable[Labelled], folder: Path) -> Path:
     """Write a test set in COCO's layout and return its file."""
-    images = folder / 'made'
-    images.mkdir(parents=True)
-    records: list[FrameRecord] = []
-    for number, (image, things) in enumerate(pictures):
+    (folder / 'images').mkdir(parents=True)
+    numbers: dict[str, int] = {}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, (image, things) in enumerate(pictures, 1):
         file = f'{number:05d}.png'
-        if not cv2.imwrite(str(images / file), image[..., ::-1]):
-            raise OSError(f'{images / file} cannot be written')
-        records.append(
-            FrameRecord(
-                key=file.removesuffix('.png'),
-                source='made',
-                index=number,
-                image=ImageRecord(file=file, width=image.shape[1], height=image.shape[0]),
-                status=Status.OK if things else Status.NOTHING_FOUND,
-                detections=tuple(
-                    DetectionRecord(label=name, score=1.0, xyxy=box) for name, box in things
-                ),
+        if not cv2.imwrite(str(folder / 'images' / file), image[..., ::-1]):
+            raise OSError(f'{folder / "images" / file} cannot be written')
+        height, width = image.shape[:2]
+        images.append({'id': number, 'file_name': file, 'width': width, 'height': height})
+        for thing in things:
+            left, top, right, bottom = thing.xyxy
+            bbox = [left, top, right - left, bottom - top]
+            annotations.append(
+                {
+                    'id': len(annotations) + 1,
+                    'image_id': number,
+                    'category_id': numbers.setdefault(thing.label, len(numbers) + 1),
+                    'bbox': bbox,
+                    'area': bbox[2] * bbox[3],
+                    # What is too small to be asked for may be found and may be missed.
+                    'iscrowd': int(thing.difficult),
+                }
             )
-        )
-    there = dict.fromkeys(row.label for record in records for row in record.detections)
-    write_coco(records, tuple(dict.fromkeys((*there, *ABSENT))), folder, images=images)
-    return folder / 'annotations' / 'instances_train.json'
+    for name in ABSENT:
+        numbers.setdefault(name, len(numbers) + 1)
+    categories = [{'id': number, 'name': name} for name, number in numbers.items()]
+    truth = {'images': images, 'annotations': annotations, 'categories': categories}
+    path = folder / 'instances.json'
+    path.write_text(json.dumps(truth), 'utf-8')
+    return path
 
 
-def evaluated(truth: Path, name: str) -> dict[str, Any]:
+def evaluated(truth: Path) -> dict[str, Any]:
     """Return what `vlm-ros evaluate --backend embedded --json` says."""
     command = [sys.executable, '-m', 'vlm_ros.cli', 'evaluate', '--backend', 'embedded']
     command += ['--truth', str(truth), '--json', '--quiet']
-    command += ['--output', str(truth.parents[1] / f'predictions-{name}')]
+    command += ['--output', str(truth.parent / 'predictions')]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     if ended.returncode:
         raise SystemExit(ended.stderr)
