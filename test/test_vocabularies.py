@@ -13,7 +13,7 @@ from vlm_ros.vocabularies import mapping, named, names
         ('kitti', 8, 'Misc'),
         ('nuscenes', 10, 'truck'),
         ('bdd100k', 10, 'traffic sign'),
-        ('carla', 29, 'GuardRail'),
+        ('carla', 30, 'Rock'),
         ('coco', 80, 'toothbrush'),
     ],
 )

@@ -174,6 +174,7 @@ def test_tags_are_read_in_colours_and_bare(received):
     tags = np.zeros((600, 800), np.uint8)
     tags[:300] = 11
     tags[310:320, 380:420] = 14
+    tags[590:] = 29  # a rock, which 0.9.14 does not have
     colours = np.array(carla.PALETTE, np.uint8)[tags]
     np.testing.assert_array_equal(carla.tags_of(colours), tags)
     bare = np.dstack([tags, np.zeros_like(tags), np.zeros_like(tags)])

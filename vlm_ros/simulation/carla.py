@@ -38,9 +38,11 @@ PALETTE = (
     (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100),
     (0, 80, 100), (0, 0, 230), (119, 11, 32), (110, 190, 160), (170, 120, 50), (55, 90, 80),
     (45, 60, 150), (157, 234, 50), (81, 0, 81), (150, 100, 100), (230, 150, 140), (180, 165, 180),
+    (180, 130, 70),
 )  # fmt: skip
 """RGB of each semantic tag in the bridge's pictures, which are in the colours of Cityscapes
-(https://carla.readthedocs.io/en/latest/ref_sensors/#semantic-segmentation-camera, 0.9.14)."""
+(https://carla.readthedocs.io/en/latest/ref_sensors/#semantic-segmentation-camera): those of 0.9.14,
+and the rock of later versions."""
 UNKNOWN_TAG = 255
 """A colour that stands for no tag."""
 
