@@ -41,8 +41,8 @@ PALETTE = (
     (180, 130, 70),
 )  # fmt: skip
 """RGB of each semantic tag in the bridge's pictures, which are in the colours of Cityscapes
-(https://carla.readthedocs.io/en/latest/ref_sensors/#semantic-segmentation-camera): those of 0.9.14,
-and the rock of later versions."""
+(https://carla.readthedocs.io/en/latest/ref_sensors/#semantic-segmentation-camera): those of
+0.9.14, and the rock of later versions."""
 UNKNOWN_TAG = 255
 """A colour that stands for no tag."""
 
