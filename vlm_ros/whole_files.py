@@ -57,8 +57,10 @@ def writing(path: Path, *, is_lasting: bool = True) -> Iterator[BinaryIO]:
             on, which costs less for many together.
 
     Raises:
+        InputError: There is something other than a file, such as a folder or a device.
         StorageError: The disk is full, or the folder cannot be written; nothing has changed.
     """
+    path = _followed(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +82,15 @@ def writing(path: Path, *, is_lasting: bool = True) -> Iterator[BinaryIO]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _followed(path: Path) -> Path:
+    """Return the file that a link leads to, as that is what it is kept for."""
+    if not path.name or path.is_dir():
+        raise InputError(f"{str(path)!r} is no file's name; give one")
+    if path.exists() and not path.is_file():
+        raise InputError(f'{path} is no file; choose another place')
+    return path.resolve() if path.is_symlink() else path
 
 
 def synchronize(paths: Sequence[Path]) -> None:
