@@ -152,6 +152,11 @@ class LiveDataset:
         with self._counting:
             self._dropped[source] += count
 
+    def dropped(self) -> int:
+        """How many images went by, those of earlier runs included."""
+        with self._counting:
+            return self._dropped.total()
+
     def waits_s(self) -> float:
         """Seconds for which the oldest of what is not written yet has waited; 0 for nothing."""
         since_s = self._since_s

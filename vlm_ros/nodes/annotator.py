@@ -172,7 +172,11 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
             reports.append(report)
         if (dataset := self._dataset) is not None:
             trouble = dataset.trouble
-            values = {'Images': str(dataset.images), 'Folder': str(dataset.folder)}
+            values = {
+                'Images': str(dataset.images),
+                'Dropped': str(dataset.dropped()),
+                'Folder': str(dataset.folder),
+            }
             level = Level.ERROR if trouble else Level.OK
             reports.insert(0, Report('dataset', level, trouble or 'annotating', values))
         return reports
@@ -283,7 +287,10 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         except Exception as error:  # noqa: BLE001 - ending comes first; parts are kept
             _LOGGER.error(f'the dataset is not finished: {one_line(error)}')
         else:
-            _LOGGER.info(f'{dataset.images} images in {dataset.folder}')
+            _LOGGER.info(
+                f'{dataset.images} images in {dataset.folder}; {dataset.dropped()} went by while '
+                'the models were busy'
+            )
 
     def _unfinished(self, dataset: LiveDataset) -> str:
         return (
