@@ -8,6 +8,7 @@ from pycocotools.cocoeval import COCOeval
 import pytest
 
 from vlm_ros.errors import InputError
+from vlm_ros.evaluation import detection
 from vlm_ros.evaluation.detection import average_precision, DetectedImage, SIZES
 from vlm_ros.evaluation.operating import operate
 from vlm_ros.results import Status
@@ -193,3 +194,14 @@ def test_nothing_looked_at_is_no_number():
 def test_bad_images_are_named(image, words):
     with pytest.raises(InputError, match=words):
         average_precision([image], LABELS)
+
+
+@pytest.mark.parametrize('size', [1, 2])
+def test_classes_looked_at_in_groups_change_nothing(monkeypatch, size):
+    images = random_images(7)
+    expected = average_precision(images, LABELS)
+    monkeypatch.setattr(detection, 'CLASSES_AT_ONCE', size)
+    found = average_precision(images, LABELS)
+    np.testing.assert_array_equal(flat(found.overall), flat(expected.overall))
+    for label in LABELS:
+        np.testing.assert_array_equal(flat(found.of_label[label]), flat(expected.of_label[label]))

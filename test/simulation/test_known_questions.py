@@ -240,6 +240,13 @@ def test_names_of_which_not_all_things_are_labelled_are_not_counted_or_absent():
     assert {row.label for row in rows if row.group == 'count'} == {'1', 'yes', 'no'}
 
 
+def test_a_region_in_which_nothing_counts_may_hold_anything():
+    region = box('DontCare', 300, 200, 390, 290, crowd=True)
+    image = picture('a', box('cup', 50, 50, 150, 150), box('dog', 200, 100, 290, 190), region)
+    rows = ask(truth_of(image, picture('b', *image.boxes[:2])))
+    assert {row.image for row in rows} == {'b.png'}
+
+
 def test_nothing_to_ask_is_an_error():
     with pytest.raises(InputError, match='nothing can be asked of these 1 images'):
         ask(truth_of(picture('a', box('dog', 0, 0, 4, 4))))

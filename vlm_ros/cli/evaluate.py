@@ -61,7 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--iou', type=float, metavar='IOU', help='least overlap for the same (0.5)'
     )
     parser.add_argument(
-        '--resamples', type=int, default=500, metavar='N', help='for intervals (%(default)s)'
+        '--resamples',
+        type=int,
+        default=500,
+        metavar='N',
+        help='for intervals; 0 for none (%(default)s)',
     )
     parser.add_argument('--against', metavar='OTHER', help='predictions to compare with')
     model = parser.add_argument_group('model, instead of PREDICTIONS')
@@ -100,8 +104,10 @@ def main(args: argparse.Namespace) -> int:
 
     if (args.predictions is None) == (args.backend is None):
         raise InputError('give PREDICTIONS or --backend NAME, one of them')
-    if args.resamples < 1:
-        raise InputError(f'--resamples must be 1 or more, got {args.resamples}')
+    if args.resamples < 0:
+        raise InputError(f'--resamples must be 0 or more, got {args.resamples}')
+    if args.against and not args.resamples:
+        raise InputError('--against needs --resamples, of which p-values are made')
     if args.output and args.predictions:
         raise InputError('--output is where --backend keeps what it says; leave it out')
     if args.format and args.format not in TASKS:

@@ -39,7 +39,12 @@ _BAND_OPACITY = 0.7
 
 
 def draw_detections(
-    image: Image, detections: Detections, *, caption: str = '', status_line: str = ''
+    image: Image,
+    detections: Detections,
+    *,
+    caption: str = '',
+    status_line: str = '',
+    scores: bool = True,
 ) -> Image:
     """Draw boxes with their names and scores, and text in a band at the bottom edge.
 
@@ -52,6 +57,7 @@ def draw_detections(
             the best are drawn.
         caption: About the image.
         status_line: About the result, such as its age or why there is none; below the caption.
+        scores: Whether scores stand behind the names.
 
     Returns:
         A new image of the same shape.
@@ -73,7 +79,7 @@ def draw_detections(
     if caption.strip() or status_line.strip():
         band_px = _draw_band(canvas, caption, status_line)
     if found:
-        _draw_names(canvas, found, band_px)
+        _draw_names(canvas, found, band_px, scores)
     return np.array(canvas, np.uint8)
 
 
@@ -103,11 +109,11 @@ def _draw_boxes(bgr: Image, found: Detections) -> None:
     sv.BoxAnnotator(palette, thickness).annotate(bgr, annotated)
 
 
-def _draw_names(canvas: Pillow.Image, found: Detections, band_px: int) -> None:
+def _draw_names(canvas: Pillow.Image, found: Detections, band_px: int, scores: bool) -> None:
     import supervision as sv
 
     texts = [
-        f'{label} {score:.2f}'
+        f'{label} {score:.2f}' if scores else label
         for label, score in zip(found.labels, found.scores.tolist(), strict=True)
     ]
     font_px = _font_px(canvas.size)

@@ -204,10 +204,10 @@ def read_thresholds(path: Path, names: Mapping[str, Sequence[str]]) -> dict[str,
         names: For each label what it may be called there; case, `_` and spaces do not matter.
 
     Returns:
-        By label.
+        By label; none for those that got no threshold.
 
     Raises:
-        InputError: It is no such file, or lacks one of the labels.
+        InputError: It is no such file.
     """
     import yaml
 
@@ -224,12 +224,6 @@ def read_thresholds(path: Path, names: Mapping[str, Sequence[str]]) -> dict[str,
         label: next((found[_plain(name)] for name in own if _plain(name) in found), None)
         for label, own in names.items()
     }
-    missing = [label for label, score in known.items() if score is None]
-    if missing:
-        raise InputError(
-            f'{path} has no threshold for {", ".join(missing)}; calibrate with more of them, or '
-            'give one --threshold for all'
-        )
     return {label: score for label, score in known.items() if score is not None}
 
 

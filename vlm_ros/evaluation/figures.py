@@ -21,6 +21,11 @@ TITLES = {
 TRACKING = ('hota', 'det_a', 'ass_a', 'idf1', 'mota')
 
 
+def tracking_title(name: str) -> str:
+    """Return a number of `TRACKING` as papers write it: HOTA, DetA."""
+    return {'det_a': 'DetA', 'ass_a': 'AssA'}.get(name, name.upper())
+
+
 def number(value: float | None) -> float | None:
     """Return a number of JSON; null where there is none."""
     return None if value is None or math.isnan(value) else round(float(value), 6)

@@ -70,11 +70,11 @@ def bootstrap(
     Args:
         values: `(N,)`, one an item.
         level: In (0, 1).
-        resamples: How often the items are drawn anew.
+        resamples: How often the items are drawn anew; 0 for no interval.
         seed: The same gives the same.
 
     Raises:
-        InputError: The level is not in (0, 1), or there are no resamples.
+        InputError: The level is not in (0, 1), or the resamples are fewer than 0.
     """
     given = np.asarray(values, np.float64)
     known = given[~np.isnan(given)]
@@ -102,14 +102,14 @@ def bootstrap_of(
             the number for them; one that is NaN is left out.
         items: How many there are.
         level: In (0, 1).
-        resamples: How often the items are drawn anew.
+        resamples: How often the items are drawn anew; 0 for no interval.
         seed: The same gives the same.
 
     Raises:
-        InputError: The level is not in (0, 1), or there are no resamples.
+        InputError: The level is not in (0, 1), or the resamples are fewer than 0.
     """
-    if not 0 < level < 1 or resamples < 1:
-        raise InputError(f'level {level} has to be in (0, 1) and resamples {resamples} at least 1')
+    if not 0 < level < 1 or resamples < 0:
+        raise InputError(f'level {level} has to be in (0, 1) and resamples {resamples} at least 0')
     if items == 0:
         return Interval(math.nan, math.nan, math.nan, level, 0)
     value = statistic(np.arange(items))

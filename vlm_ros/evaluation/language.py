@@ -30,6 +30,7 @@ class LanguageScore:
     Attributes:
         numbers: By name, with 95 % intervals where they are means over items; the first is what
             the benchmark goes by. `of all` counts what was not answered as wrong.
+        about: Of a number that can be had in several ways, how it was had.
         groups: The first number of each group of items, such as a type of question.
         coverage: Of items.
         values: `(N,)`, the first number of each item, NaN where it was not answered.
@@ -39,6 +40,7 @@ class LanguageScore:
     coverage: Coverage
     values: Values
     groups: Mapping[str, Interval] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 def score(
@@ -69,6 +71,11 @@ def score(
     if task == 'verify':
         return _verify(items, replies, resamples)
     return _caption(items, replies, resamples)
+
+
+def shown_name(found: LanguageScore, name: str) -> str:
+    """Return a number's name as people read it, with how it was had."""
+    return f'{name} ({found.about[name]})' if name in found.about else name
 
 
 def check_task(truth: LanguageTruth, task: str) -> None:
@@ -239,11 +246,10 @@ def _caption(
             for n, value in enumerate(found.bleu, 1)
         },
         'ROUGE-L': bootstrap(found.values.get('rouge_l', none), resamples=resamples),
-        f'METEOR ({release or "stems only"})': bootstrap(
-            found.values.get('meteor', none), resamples=resamples
-        ),
+        'METEOR': bootstrap(found.values.get('meteor', none), resamples=resamples),
     }
-    return LanguageScore(numbers, found.coverage, cider)
+    about = {'METEOR': release or 'stems only'}
+    return LanguageScore(numbers, found.coverage, cider, about=about)
 
 
 def _means(name: str, found: Score | answers.YesNoScore, resamples: int) -> dict[str, Interval]:

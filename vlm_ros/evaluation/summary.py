@@ -227,8 +227,8 @@ def _ap(averages: Values) -> Values:
 
 
 def _drawn(matches: Matches, resamples: int, seed: int) -> list[Values]:
-    if resamples < 1:
-        raise InputError(f'there are {resamples} resamples; take 1 or more')
+    if resamples < 0:
+        raise InputError(f'there are {resamples} resamples; take 0 or more')
     generator = np.random.default_rng(seed)
     looked = np.flatnonzero(matches.looked)
     if len(looked) < 2:

@@ -6,7 +6,14 @@ from typing import Any
 
 from vlm_ros.evaluation.coverage import Coverage
 from vlm_ros.evaluation.detection import SIZES
-from vlm_ros.evaluation.figures import of_groups, shown, shown_interval, TITLES, TRACKING
+from vlm_ros.evaluation.figures import (
+    of_groups,
+    shown,
+    shown_interval,
+    TITLES,
+    TRACKING,
+    tracking_title,
+)
 from vlm_ros.evaluation.intervals import Interval
 from vlm_ros.evaluation.pairing import Paired
 from vlm_ros.evaluation.summary import NUMBERS, RunComparison, Summary
@@ -107,7 +114,7 @@ def print_tracks(given: Mapping[str, TrackedClass], console: Any) -> None:
 
     if not given:
         return
-    head = (*(name.upper().replace('_A', 'A') for name in TRACKING), 'switches')
+    head = (*(tracking_title(name) for name in TRACKING), 'switches')
     table = Table(
         'class', 'tracks', *head, box=box.SIMPLE_HEAD, title='Tracks', title_justify='left'
     )

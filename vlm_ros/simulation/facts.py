@@ -9,6 +9,7 @@ import numpy as np
 
 from vlm_ros.boxes import intersection
 from vlm_ros.data.formats import TruthBox, TruthImage
+from vlm_ros.data.formats.kitti import DONT_CARE
 
 LARGER = 1.8
 """A thing is larger from that many times the area on: boxes are not outlines."""
@@ -125,9 +126,11 @@ def facts_of(
         colours: By track id.
         judged: The names whose absence is known; None for all.
         not_exhaustive: The names of which not all things are labelled: they are neither counted
-            nor absent.
+            nor absent. With a region in which nothing counts these are all.
     """
     clear, vague = [], set(not_exhaustive)
+    if any(box.label == DONT_CARE and box.crowd for box in image.boxes):
+        vague |= set(labels)  # anything may be there
     for box, covered in zip(image.boxes, _covered(image), strict=True):
         left, top, right, bottom = box.xyxy
         is_small = min(right - left, bottom - top) < min_side_px

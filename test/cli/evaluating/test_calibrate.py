@@ -3,7 +3,7 @@
 import json
 import math
 
-from evaluated_photographs import LABELS, numbers, predicted, record, results_of, written
+from evaluated_photographs import evaluate, LABELS, numbers, predicted, record, results_of, written
 import numpy as np
 import pytest
 import yaml
@@ -132,6 +132,10 @@ def test_a_class_that_results_never_found_is_told(capsys, tmp_path, truth):
     args = ['calibrate', str(own), '--truth', str(truth), '--min-things', '1']
     assert main([*args, '--output', str(target)]) == 1
     assert 'rocket was never found; it gets no threshold' in capsys.readouterr().err
+    args_of_run = [own, '--truth', truth, '--threshold', target, '--json']
+    _, out, err = evaluate(capsys, *args_of_run)
+    assert json.loads(out)['threshold']['rocket'] == 0.5
+    assert 'has no threshold for cup, person, rocket, spoon; 0.5 is used' in err
     assert "# 'rocket': none, it was never found." in target.read_text()
     own.write_text('[]')
     assert main([*args, '--output', str(target)]) == 2

@@ -18,7 +18,7 @@ from pycocotools.cocoeval import COCOeval
 import pytest
 
 from vlm_ros.data.formats import write_kitti, write_voc, write_yolo
-from vlm_ros.records import ImageRecord, write_lines
+from vlm_ros.records import ImageRecord, ReviewRecord, Verdict, write_lines
 from vlm_ros.results import Status
 
 
@@ -313,3 +313,12 @@ def test_images_with_nothing_but_unknown_names_count(capsys, tmp_path, truth):
     found = numbers(capsys, written(tmp_path / 'run', records), '--truth', truth)
     assert found['coverage']['answered'] == 6
     assert sum(row['missed'] for row in found['classes'].values()) == 6
+
+
+def test_images_that_a_person_rejected_are_left_out(capsys, tmp_path, truth):
+    records = predicted()
+    records[0] = records[0].model_copy(update={'review': ReviewRecord(verdict=Verdict.REJECTED)})
+    run = written(tmp_path / 'run', records)
+    _, out, err = evaluate(capsys, run, '--truth', truth, '--json')
+    assert json.loads(out)['coverage']['failed'] == 1
+    assert 'the first was rejected in review' in err

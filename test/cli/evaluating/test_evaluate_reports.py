@@ -6,6 +6,7 @@ import re
 from evaluated_photographs import evaluate, numbers, predicted, record, written
 import pytest
 
+from vlm_ros.cli.main import main
 from vlm_ros.data.formats import write_coco
 from vlm_ros.results import Status
 
@@ -30,7 +31,7 @@ def test_report_is_one_file_with_pictures_and_the_same_again(capsys, tmp_path, t
 
 
 def test_odd_names_are_shown_as_they_are(capsys, tmp_path):
-    odd = ('<script>alert(1)</script> & $x_1$', '猫', '_hidden', '[/red]')
+    odd = ('<script>alert(1)</script> & $x_1$', '猫', '_hidden', '[/red]', 'long' * 80)
     boxes = [(label, 0.9, 10 * n, 0, 10 * n + 9, 9) for n, label in enumerate(odd, 1)]
     records = [record(0, 'chelsea', boxes)]
     write_coco(records, odd, tmp_path / 'truth')
@@ -42,7 +43,9 @@ def test_odd_names_are_shown_as_they_are(capsys, tmp_path):
     page = (tmp_path / 'report' / 'index.html').read_text()
     assert '<script' not in page
     assert page.count('&lt;script&gt;') >= 3
+    assert f'<td>{"long" * 80}</td>' in page
     assert '猫' in page and '>hidden<' in page and '$x_1$' in page
+    assert '>longlonglonglonglonglon…<' in page  # in plots; tables have it all
 
 
 def test_nothing_looked_at_is_no_number(capsys, tmp_path, truth):
@@ -54,6 +57,20 @@ def test_nothing_looked_at_is_no_number(capsys, tmp_path, truth):
     assert json.loads(out)['overall']['ap']['value'] is None
     assert '6 images were not looked at; the first no memory' in err
     assert '0 of 6 images answered' in (tmp_path / 'report' / 'index.html').read_text()
+
+
+def test_no_predictions_and_no_pictures_are_told(capsys, tmp_path, truth):
+    nothing = [
+        entry.model_copy(update={'detections': (), 'status': Status.NOTHING_FOUND})
+        for entry in predicted()
+    ]
+    for path in (truth.parents[1] / 'images').iterdir():
+        path.write_bytes(b'')
+    run = written(tmp_path / 'run', nothing)
+    assert evaluate(capsys, run, '--truth', truth, '--report', tmp_path / 'report')[0] == 0
+    page = (tmp_path / 'report' / 'index.html').read_text()
+    assert page.count('<svg') == 1  # no curve, no scores
+    assert '6 cannot be shown; the first: ' in page
 
 
 def test_another_run_is_compared_on_the_same_images(capsys, tmp_path, truth):
@@ -79,3 +96,13 @@ def test_runs_with_names_of_their_own_are_compared(capsys, tmp_path, truth):
     assert numbers(capsys, *args, *pairs)['comparison']['ap']['value'] > 0
     status, _, err = evaluate(capsys, *args, *pairs, '--map', 'kitty=cat')
     assert (status, "no prediction is called 'kitty'" in err) == (2, True)
+
+
+def test_intervals_can_be_left_out(capsys, tmp_path, truth):
+    run = written(tmp_path / 'run', predicted())
+    status = main(['evaluate', str(run), '--truth', str(truth), '--resamples', '0', '--json'])
+    found = json.loads(capsys.readouterr().out)
+    assert (status, found['overall']['ap']['low']) == (0, None)
+    with_intervals = numbers(capsys, run, '--truth', truth)
+    assert found['overall']['ap']['value'] == with_intervals['overall']['ap']['value']
+    assert with_intervals['overall']['ap']['low'] is not None

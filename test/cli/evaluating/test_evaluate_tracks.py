@@ -157,8 +157,11 @@ def test_boxes_without_tracks_are_followed(capsys, tmp_path, kitti):
     status, out, err = evaluate(capsys, run, '--truth', folder)
     assert (status, 'HOTA' in out) == (0, False)
     assert 'the truth has tracks and the predictions have none; --track follows them' in err
-    status, out, _ = evaluate(capsys, run, '--truth', folder, '--track')
+    args = [run, '--truth', folder, '--track', '--report', folder.parent / 'report']
+    status, out, _ = evaluate(capsys, *args)
     assert (status, 'HOTA' in out) == (0, True)
+    page = (folder.parent / 'report' / 'index.html').read_text()
+    assert '<h2>Tracks</h2>' in page and '<th scope="col">AssA</th>' in page
     model = ['--backend', 'fake', '--option', 'scene="Car 0.1 0.1 0.3 0.3"', '--track']
     found = numbers(capsys, *model, '--truth', folder, '--threshold', '0.5')
     assert found['tracks']['Car']['coverage']['answered'] == 50

@@ -206,6 +206,9 @@ def test_captions_and_retrieval(capsys, tmp_path, coco_captions):
     for name in ('BLEU-1', 'ROUGE-L'):
         assert found['overall'][name] == pytest.approx(1)
     assert found['overall']['CIDEr'] > 3
+    has_synonyms = 'WordNet' in found['about']['METEOR']
+    assert has_synonyms or found['about'] == {'METEOR': 'stems only'}
+    assert f'METEOR ({found["about"]["METEOR"]})' in run(capsys, own, '--truth', coco_captions)[1]
     table = tmp_path / 'similarity.npy'
     np.save(table, [[0.9, 0.1, 0.2, 0.3], [0.8, 0.95, 0.7, 0.1]])
     found = numbers(capsys, table, '--truth', coco_captions, '--task', 'retrieve')['overall']
@@ -349,7 +352,8 @@ def test_a_strange_table_of_similarities_is_one_line(
         (['--map', 'a=b'], '--map is for boxes'),
         (['--iou', '0.75'], '--iou is for boxes'),
         (['--all-classes'], '--all-classes is for boxes'),
-        (['--resamples', '0'], '--resamples must be 1 or more'),
+        (['--resamples', '-1'], '--resamples must be 0 or more'),
+        (['--resamples', '0', '--against', 'x'], '--against needs --resamples'),
         (['--images', '/nowhere'], 'the folder of pictures /nowhere is missing'),
     ],
 )

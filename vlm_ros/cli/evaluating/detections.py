@@ -74,7 +74,13 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         from vlm_ros.evaluation.report.detections import write_report
 
         path = write_report(
-            Path(args.report), summary, paired, truth, title=_title(args, predicted), runs=against
+            Path(args.report),
+            summary,
+            paired,
+            truth,
+            title=_title(args, predicted),
+            runs=against,
+            tracks=followed,
         )
         if not args.quiet:
             complain(f'the report is {path}', kind='')
@@ -211,7 +217,12 @@ def _threshold(
     try:
         value = float(given)
     except ValueError:
-        return read_thresholds(Path(given), names)
+        known = read_thresholds(Path(given), names)
+        others = THRESHOLD if own is None else own
+        if missing := [label for label in names if label not in known]:
+            told = f'{given} has no threshold for {_some(missing)}; {others:g} is used'
+            complain(told, kind='note: ')
+        return {label: known.get(label, others) for label in names}
     if not 0 <= value <= 1:
         raise InputError(f'--threshold {given} is not from 0 to 1')
     return value

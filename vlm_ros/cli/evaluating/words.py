@@ -20,7 +20,13 @@ from vlm_ros.evaluation import figures, tables
 from vlm_ros.evaluation.asking import ask_all, NEEDED, similarity_of
 from vlm_ros.evaluation.coverage import ANSWERED
 from vlm_ros.evaluation.intervals import compare, Comparison
-from vlm_ros.evaluation.language import check_task, LanguageScore, score, score_retrieval
+from vlm_ros.evaluation.language import (
+    check_task,
+    LanguageScore,
+    score,
+    score_retrieval,
+    shown_name,
+)
 from vlm_ros.tasks import tasks_of
 
 
@@ -90,13 +96,16 @@ def _print(
             'coverage': figures.coverage(found.coverage),
             'overall': {name: figures.interval(own) for name, own in found.numbers.items()},
             'groups': {name: figures.interval(own) for name, own in found.groups.items()},
+            'about': dict(found.about),
         }
         if against:
             content |= {'against': args.against, 'comparison': figures.comparison(against)}
         print(json.dumps(content))
         return
     console = tables.stdout()
-    rows = {name: figures.shown_interval(own) for name, own in found.numbers.items()}
+    rows = {
+        shown_name(found, name): figures.shown_interval(own) for name, own in found.numbers.items()
+    }
     tables.print_values(f'{task}, {layout}', rows, console)
     if found.groups:
         groups = {name: figures.shown_interval(own) for name, own in found.groups.items()}
@@ -175,8 +184,8 @@ def _other(args: argparse.Namespace, truth: LanguageTruth, task: str) -> Languag
     if not args.against:
         return None
     if task == 'retrieve':
-        return score_retrieval(_matrix(Path(args.against)), _owner(truth), resamples=1)
-    return score(truth, task, read_replies(Path(args.against), truth.items), resamples=1)
+        return score_retrieval(_matrix(Path(args.against)), _owner(truth), resamples=0)
+    return score(truth, task, read_replies(Path(args.against), truth.items), resamples=0)
 
 
 def _check_pictures(args: argparse.Namespace, truth: LanguageTruth) -> None:

@@ -171,6 +171,8 @@ def _prompts(manifest: Manifest) -> dict[str, str]:
 
 
 def _predicted(record: FrameRecord) -> PredictedImage:
+    if record.is_rejected:
+        return PredictedImage(Status.FAILED, message='was rejected in review')
     if record.status is None:
         return PredictedImage(Status.FAILED, message='nobody was asked to look for boxes')
     boxes = [

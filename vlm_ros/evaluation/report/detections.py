@@ -1,6 +1,6 @@
 """The report of a detector."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,13 @@ from vlm_ros.drawing import draw_detections
 from vlm_ros.errors import ImageError
 from vlm_ros.evaluation.detection import SIZES
 from vlm_ros.evaluation.failures import confusion, Failure, false_alarms, misses
-from vlm_ros.evaluation.figures import shown, shown_interval, TITLES
+from vlm_ros.evaluation.figures import (
+    shown,
+    shown_interval,
+    TITLES,
+    TRACKING,
+    tracking_title,
+)
 from vlm_ros.evaluation.pairing import Paired
 from vlm_ros.evaluation.report.page import (
     Gallery,
@@ -20,12 +26,14 @@ from vlm_ros.evaluation.report.page import (
     picture,
     Plot,
     plot,
+    short,
     Table,
     write_page,
 )
 from vlm_ros.evaluation.running import read_picture
 from vlm_ros.evaluation.summary import NUMBERS, RunComparison, Summary
 from vlm_ros.evaluation.tables import covered
+from vlm_ros.evaluation.tracks import TrackedClass
 from vlm_ros.results import Detections
 
 PICTURES = 12
@@ -42,6 +50,7 @@ def write_report(
     *,
     title: str,
     runs: RunComparison | None = None,
+    tracks: Mapping[str, TrackedClass] | None = None,
 ) -> Path:
     """Write `index.html` about a run; the same run gives the same bytes.
 
@@ -52,6 +61,7 @@ def write_report(
         truth: Whose pictures are shown, where they are there.
         title: What was evaluated.
         runs: How it compares with another run.
+        tracks: How well things were followed.
 
     Returns:
         The file.
@@ -68,7 +78,7 @@ def write_report(
             f'Precision, recall, false alarms: at a score of {told} and overlap {summary.iou:g}.',
             'Intervals are 95 % bootstraps over images.',
         ),
-        _tables(summary, paired, runs),
+        (*_tables(summary, paired, runs), *_track_tables(tracks or {})),
         _plots(summary, paired),
         _galleries(summary, paired, truth),
     )
@@ -84,7 +94,7 @@ def _tables(summary: Summary, paired: Paired, runs: RunComparison | None) -> tup
         for limit, value in overall.ar.items()
     ]
     tables = [
-        Table('Overall', ('', '95 % interval'), tuple(rows)),
+        Table('Overall', ('', 'value, 95 % interval'), tuple(rows)),
         Table(
             'By size',
             ('size', 'AP', 'AR'),
@@ -124,6 +134,22 @@ def _tables(summary: Summary, paired: Paired, runs: RunComparison | None) -> tup
     return tuple(tables)
 
 
+def _track_tables(tracks: Mapping[str, TrackedClass]) -> tuple[Table, ...]:
+    if not tracks:
+        return ()
+    head = ('class', 'tracks', *(tracking_title(name) for name in TRACKING), 'switches')
+    rows = tuple(
+        (
+            label,
+            str(own.things),
+            *(shown(getattr(own.score, name)) for name in TRACKING),
+            str(own.score.identity_switches),
+        )
+        for label, own in tracks.items()
+    )
+    return (Table('Tracks', head, rows),)
+
+
 def _plots(summary: Summary, paired: Paired) -> tuple[Plot, ...]:
     most = sorted(paired.labels, key=lambda label: (-summary.score.truths[label], label))[:CLASSES]
     shown_labels = [label for label in paired.labels if label in most]
@@ -133,11 +159,11 @@ def _plots(summary: Summary, paired: Paired) -> tuple[Plot, ...]:
         for label, (recall, precision) in curves.items():
             if len(recall):
                 # A name that begins with _ would not be listed.
-                shown_as = label.lstrip('_') or label
+                shown_as = short(label.lstrip('_') or label)
                 axes.step(recall, precision, where='pre', label=shown_as, linewidth=1.3)
         axes.set(xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1.02))
         if axes.lines:
-            axes.legend(fontsize=7)
+            axes.legend(fontsize=7, loc='upper left', bbox_to_anchor=(1, 1), frameon=False)
 
     matches = summary.matches
     right = matches.right[:, summary.overlap]
@@ -148,10 +174,13 @@ def _plots(summary: Summary, paired: Paired) -> tuple[Plot, ...]:
         given = [matches.score[right], matches.score[wrong]]
         axes.hist(given, bins, label=['right', 'false'], color=['#2a7f4f', '#c4462d'])
         axes.set(xlabel='score', ylabel='boxes', xlim=(0, 1))
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.legend(fontsize=7)
 
+    if not len(matches.score):
+        return (_confusion_plot(summary, paired),)
     return (
-        plot('Precision over recall', draw_curves),
+        plot('Precision over recall', draw_curves, size=(6.2, 3.6)),
         plot('Scores of right and false boxes', draw_scores),
         _confusion_plot(summary, paired),
     )
@@ -172,13 +201,14 @@ def _confusion_plot(summary: Summary, paired: Paired) -> Plot:
                 column, row, str(table[row, column]), ha='center', va='center', color=colour,
                 fontsize=7,
             )  # fmt: skip
-        labels = [names[number] for number in kept]
+        labels = [short(names[number]) for number in kept]
         axes.set_xticks(range(len(kept)), labels, rotation=45, ha='right')
         axes.set_yticks(range(len(kept)), labels)
         axes.set(xlabel='predicted', ylabel='true')
 
-    side = 2.2 + 0.34 * len(kept)
-    return plot('Which class is taken for which', draw, size=(side + 0.6, side))
+    longest = max(len(short(names[number])) for number in kept)
+    side = 1.2 + 0.07 * longest + 0.36 * len(kept)
+    return plot('Which class is taken for which', draw, size=(side, side))
 
 
 def curve(summary: Summary, label: str) -> tuple[Sequence[float], Sequence[float]]:
@@ -199,8 +229,8 @@ def _galleries(summary: Summary, paired: Paired, truth: BoxTruth) -> tuple[Galle
     alarms = false_alarms(summary, paired, PICTURES)
     missed = misses(summary, paired, PICTURES)
     return (
-        _gallery('Surest false alarms', 'The box that is wrong, with its score; true boxes of the '
-                 'same class are named “true”.', alarms, paired, truth),
+        _gallery('Surest false alarms', 'The box that is wrong; true boxes of the same class '
+                 'are named “true”.', alarms, paired, truth),
         _gallery('Largest misses', 'The thing that has no box.', missed, paired, truth),
     )  # fmt: skip
 
@@ -209,21 +239,21 @@ def _gallery(
     title: str, about: str, failures: Sequence[Failure], paired: Paired, truth: BoxTruth
 ) -> Gallery:
     pictures: list[Picture] = []
-    unread = 0
+    unread: list[ImageError] = []
     for failure in failures:
         image = truth.truth.images[failure.image]
         try:
             pixels = read_picture(truth, image)
-        except ImageError:
-            unread += 1
+        except ImageError as error:
+            unread.append(error)
             continue
         score = '' if failure.score is None else f', score {failure.score:.2f}'
-        drawn = draw_detections(pixels, _boxes(failure, paired))
+        drawn = draw_detections(pixels, _boxes(failure, paired), scores=False)
         pictures.append(picture(drawn, f'{failure.label}{score}: {image.file}'))
     if not failures:
         about = 'There is none.'
     elif unread:
-        about += f' {unread} pictures are not there.'
+        about += f' {len(unread)} cannot be shown; the first: {unread[0]}.'
     return Gallery(title, about, tuple(pictures))
 
 

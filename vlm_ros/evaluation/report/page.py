@@ -111,6 +111,11 @@ def picture(image: Image, caption: str) -> Picture:
     return Picture(f'data:image/jpeg;base64,{encoded}', caption)
 
 
+def short(name: str, letters: int = 24) -> str:
+    """Return a name as a plot has room for it."""
+    return name if len(name) <= letters else f'{name[: letters - 1]}…'
+
+
 def plot(title: str, draw: Any, *, size: tuple[float, float] = (5.0, 3.6)) -> Plot:
     """Return a plot.
 
@@ -133,7 +138,7 @@ def plot(title: str, draw: Any, *, size: tuple[float, float] = (5.0, 3.6)) -> Pl
     with mpl.rc_context(settings), warnings.catch_warnings():
         # Letters that matplotlib's font lacks are shown by the browser's.
         warnings.filterwarnings('ignore', 'Glyph .* missing', UserWarning)
-        figure = Figure(figsize=size, layout='tight')
+        figure = Figure(figsize=size, layout='constrained')
         FigureCanvasSVG(figure)
         draw(figure.subplots())
         stream = io.StringIO()
