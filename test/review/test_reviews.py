@@ -10,7 +10,7 @@ from vlm_ros.data.formats.annotated_bag import write_annotated_bag
 from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import FrameRecord, read_lines, ReviewRecord, Verdict, write_lines
 from vlm_ros.records.reviews import append_reviews, kept_reviews, latest
-from vlm_ros.review import apply_reviews, read_reviews, ReviewLine
+from vlm_ros.review import apply_reviews, read_reviews, ReviewLine, write_page
 
 CAT = {'key': 'drive-000000', 'box': 0, 'found': 'cat', 'xyxy': (80.25, 60, 320.5, 300)}
 CUP = {'key': 'drive-000001', 'box': 0, 'found': 'rocket'}
@@ -183,6 +183,22 @@ def test_a_file_that_is_given_is_read_whole_or_not_at_all(folder, tmp_path):
     # As programs of Windows write it.
     given.write_bytes(b'\xef\xbb\xbf' + said(CAT).line().encode() + b'\r\n')
     assert apply_reviews(folder, given).reviewed == 1
+
+
+def test_a_damaged_dataset_is_one_line_with_a_fix(folder):
+    for name, words in (
+        ('dataset.json', r'dataset\.json is not .*; restore the file, or update vlm_ros'),
+        ('annotations.jsonl', r'line 6 of .*; run vlm-ros annotate on .* once more'),
+    ):
+        path = folder / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-20])
+        for read in (apply_reviews, write_page):
+            with pytest.raises(InputError, match=words) as caught:
+                read(folder)
+            assert '\n' not in str(caught.value)
+        assert path.read_bytes() == content[:-20]
+        path.write_bytes(content)
 
 
 def test_names_of_what_is_not_kept_are_no_new_names(folder):

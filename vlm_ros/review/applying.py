@@ -1,5 +1,6 @@
 """What people said, put into the records of a dataset."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from vlm_ros.errors import InputError
@@ -29,31 +30,45 @@ def apply_reviews(folder: Path, file: Path | None = None) -> Applied:
     given = [] if file is None else read_reviews(file)
     with locked_reviews(folder):
         kept = kept_reviews(folder)
-        path = folder / ANNOTATIONS
-        if given and not {line.key for line in given} & _keys(path):
+        if given and not {line.key for line in given} & {row.key for row in records_of(folder)}:
             raise InputError(f'{file} has no image of {folder}; is it of another dataset?')
         lines = list(dict.fromkeys([*kept, *given]))
         if len(lines) > len(kept):
             # First, so that what was given is not lost whatever comes.
             write_lines(folder / REVIEWS, lines)
         reviewing = Reviewing(lines, manifest.vocabulary)
-        write_lines(path, reviewing.records(read_lines(path, FrameRecord)))
+        write_lines(folder / ANNOTATIONS, reviewing.records(records_of(folder)))
     return reviewing.applied()
-
-
-def _keys(path: Path) -> set[str]:
-    return {record.key for record in read_lines(path, FrameRecord)}
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Return what a dataset's `dataset.json` says.
 
     Raises:
-        InputError: There is no dataset, or it is not finished.
+        InputError: There is no dataset, it is not finished, or the file is damaged.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f'{folder} holds no dataset; make one with vlm-ros annotate')
     if not (folder / ANNOTATIONS).is_file():
         raise InputError(f'{folder} is not finished; run vlm-ros annotate on it once more')
-    return parse(path.read_bytes(), Manifest, str(path))
+    try:
+        return parse(path.read_bytes(), Manifest, str(path))
+    except InputError as error:
+        raise InputError(
+            f'{error}; restore the file, or update vlm_ros if a newer one made it'
+        ) from error
+
+
+def records_of(folder: Path) -> Iterator[FrameRecord]:
+    """Yield the records of a dataset.
+
+    Raises:
+        InputError: A line is damaged.
+    """
+    try:
+        yield from read_lines(folder / ANNOTATIONS, FrameRecord)
+    except InputError as error:
+        raise InputError(
+            f'{error}; run vlm-ros annotate on {folder} once more, which writes the file anew'
+        ) from error

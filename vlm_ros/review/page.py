@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vlm_ros.errors import InputError
-from vlm_ros.records import FrameRecord, read_lines
-from vlm_ros.records.manifest import ANNOTATIONS
+from vlm_ros.records import FrameRecord
 from vlm_ros.records.reviews import kept_reviews, latest, lines_of
-from vlm_ros.review.applying import read_manifest
+from vlm_ros.review.applying import read_manifest, records_of
 from vlm_ros.review.entries import entry_of
 from vlm_ros.review.ordering import compare, Comparison, worst_first
 from vlm_ros.review.pictures import files_of, inlined, links_to
@@ -75,11 +74,11 @@ def read_reviewed(folder: Path, other: Path | None = None) -> Reviewed:
         InputError: There is no dataset, or the other one has none of its images.
     """
     manifest = read_manifest(folder)
-    records = tuple(read_lines(folder / ANNOTATIONS, FrameRecord))
+    records = tuple(records_of(folder))
     compared: dict[str, Comparison] = {}
     if other is not None:
         read_manifest(other)
-        rows = {row.key: row.detections for row in read_lines(other / ANNOTATIONS, FrameRecord)}
+        rows = {row.key: row.detections for row in records_of(other)}
         compared = {
             record.key: compare(record.detections, rows[record.key])
             for record in records
