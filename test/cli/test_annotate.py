@@ -13,6 +13,7 @@ import time
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
@@ -286,11 +287,11 @@ def test_plans_and_tags_of_odd_content(capsys, tmp_path):
         ('caption: perhaps', 'caption: Input should be a valid boolean'),
         ('sampling: 3', 'sampling should have names and values'),
         ('sampling: &a [1]', 'sampling should have names and values, not a list'),
-        ('questions: why?', 'it should be a list, such as questions: [why?]'),
+        ('questions: why', 'it should be a list, such as questions: [why]'),
         ('sampling: {speed: 3}', "has 'sampling.speed', which is none of every, rate_hz"),
-        ('backend: {nme: fake}', "has 'backend.nme', which is none of name, model"),
+        ('backends: {boxes: {nme: a}}', "has 'backends.boxes.nme', which is none of name"),
         ('sampling: {stop_s: .inf}', 'sampling.stop_s: '),
-        ('questions: [why?, why?]', 'a question is asked twice'),
+        ('questions: [why, why]', 'a question is asked twice'),
         ('[' * 5000, 'is nested too deeply'),
     ):
         file.write_text(content)
@@ -359,3 +360,50 @@ def test_ctrl_c_leaves_whole_parts_and_the_same_command_goes_on(capsys, tmp_path
     assert 'going on: ' in err
     assert run(capsys, *args, tmp_path / 'whole')[0] == 0
     assert everything(tmp_path / 'cut') == everything(tmp_path / 'whole')
+
+
+def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path):
+    args = [drive(tmp_path / 'drive', count=30), '--vocabulary', 'car', '--backend', 'fake']
+    args += ['--chunk', 10, '--workers', 2, '-o', tmp_path / 'out']
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'vlm_ros.cli', 'annotate', *map(str, args)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    workers = []
+    until_s = time.monotonic() + 60
+    while len(workers) < 2 and time.monotonic() < until_s:
+        workers = [
+            child
+            for child in psutil.Process(process.pid).children()
+            if 'spawn_main' in ' '.join(child.cmdline())
+        ]
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    # A shell says 130 for either.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert err.count('\n') == 1
+    assert 'interrupted' in err
+    assert not any(worker.is_running() for worker in workers)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(capsys, tmp_path, workers):
+    args = [drive(tmp_path / 'drive', count=8), '--vocabulary', 'car', '--backend', 'fake']
+    args += ['--chunk', 4, '--images', 'png', '--workers', workers, '--quiet', '-o']
+    program = (
+        'import resource, sys\nfrom vlm_ros.cli.main import main\n'
+        'resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))\n'
+        'if __name__ == "__main__": sys.exit(main())'
+    )
+    script = tmp_path / 'full.py'
+    script.write_text(program)
+    command = [sys.executable, str(script), 'annotate', *map(str, args), str(tmp_path / 'full')]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr.count('\n')) == (2, 1)
+    assert 'cannot be written: File too large; make room or choose another' in done.stderr
+    assert not list((tmp_path / 'full').rglob('.*.part'))
+    assert run(capsys, *args, tmp_path / 'full') == (0, '')
+    assert run(capsys, *args, tmp_path / 'whole') == (0, '')
+    assert everything(tmp_path / 'full') == everything(tmp_path / 'whole')

@@ -19,7 +19,7 @@ from vlm_ros.annotation.chunks import Chunk
 from vlm_ros.annotation.parts import part_path
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.work import annotate_chunk, Step
-from vlm_ros.annotation.workers import cores, sendable, THREAD_VARIABLES
+from vlm_ros.annotation.workers import cores, interrupts_held_back, sendable, THREAD_VARIABLES
 from vlm_ros.errors import InputError, MissingDependencyError, ModelError, StorageError
 from vlm_ros.records import ModelRecord
 
@@ -53,7 +53,11 @@ class RayWorkers:
         self._lost = (errors.RayActorError, errors.OutOfMemoryError, errors.NodeDiedError)
         self._is_own = not self._ray.is_initialized()
         if self._is_own:
-            _join(self._ray, address)
+            try:
+                _join(self._ray, address)
+            except BaseException:
+                self.close()
+                raise
         total = self._ray.cluster_resources()
         devices = [str(row.device) for row in (plan.backend, *plan.backends.values())]
         if any(device.startswith('cuda') for device in devices) and not total.get('GPU'):
@@ -217,13 +221,16 @@ def _import() -> Any:
 
 def _join(ray: Any, address: str) -> None:
     own = {'num_cpus': cores(), 'object_store_memory': STORE_BYTES, 'include_dashboard': False}
+    is_own = address == 'local'
     try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level='ERROR',
-            **(own if address == 'local' else {}),
-        )
+        # A cluster that is half started when Ctrl-C comes leaves processes behind.
+        with interrupts_held_back() if is_own else contextlib.nullcontext():
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level='ERROR',
+                **(own if is_own else {}),
+            )
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition('\n')[0]
         raise InputError(

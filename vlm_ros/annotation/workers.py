@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import contextlib
 from dataclasses import dataclass
 import multiprocessing
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 import os
 from pathlib import Path
@@ -158,7 +159,7 @@ class _Worker:
         )
         # Numpy's threads are settled when it is imported, and those of several processes spin for
         # the same cores: two workers on two cores were three times as fast with one thread each.
-        with _environment(threads):
+        with _environment(threads), interrupts_held_back():
             process.start()
         theirs.close()  # so that its end is noticed here
         return cls(process, ours)
@@ -196,6 +197,18 @@ def cores() -> int:
 
 
 @contextlib.contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Let Ctrl-C come after a block; processes that are started in it never have it at all."""
+    # Which would let it through again, if it were begun in the block.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def _environment(threads: int) -> Iterator[None]:
     """Tell processes that are started meanwhile how many threads they may have."""
     own = {name: str(threads) for name in THREAD_VARIABLES if name not in os.environ}
@@ -217,9 +230,10 @@ def sendable(error: Exception) -> Exception:
 # What follows runs in the processes.
 
 
+# Ctrl-C reaches all processes of a terminal, and is held back here; the first says what to do.
+
+
 def _serve(pipe: Any, plan: AnnotationPlan, threads: int) -> None:
-    # Ctrl-C reaches all processes of a terminal; the first one says what to do.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(threads)
     # Whoever started this one is gone where the pipe breaks.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):

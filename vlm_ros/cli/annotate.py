@@ -34,8 +34,9 @@ The same command goes on where an earlier one was interrupted, and does nothing 
 exit status:
   0    the dataset is whole, and something is in it
   1    it is whole, and nothing was found or said in any image
-  2    wrong usage, or something given could not be read (dataset.json lists it); the rest is done
-  3    the backend could not be loaded, or failed at some images
+  2    wrong usage; or something given could not be read (dataset.json lists it), and the rest is
+       done; or the disk is full: what was done stays, and the same command goes on
+  3    the backend could not be loaded, or failed at some images: the same command tries them again
   130  interrupted; the same command goes on
 """
 
