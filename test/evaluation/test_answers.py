@@ -48,6 +48,21 @@ def test_ten_answers_give_the_published_scores(same, expected):
     assert score.value == pytest.approx(expected)
 
 
+# What the evaluation of github.com/GT-Vision-Lab/VQA gives.
+@pytest.mark.parametrize(
+    ('said', 'people', 'expected'),
+    [
+        ('YES.', ['yes!'] * 3 + ['Yes'] * 4 + ['no'] * 3, 1),
+        ('red white', ['red, white'] * 4 + ['red,white'] * 3 + ['white'] * 3, 1),
+        ('t-shirt', ['the t-shirt'] * 2 + ['t shirt'] + ['shirt'] * 7, 0.9),
+        ('u.s', ['U.S.'] * 3 + ['us'] + ['usa'] * 6, 1),
+        ("Don't know", ['dont know'] * 3 + ["don't know"] * 2 + ['cat'] * 5, 1),
+    ],
+)
+def test_answers_score_as_the_challenge_does(said, people, expected):
+    assert vqa_accuracy([Reply(said)], [people]).value == pytest.approx(expected, abs=1e-6)
+
+
 def test_people_of_one_mind_are_compared_letter_for_letter():
     assert vqa_accuracy([Reply('2')], [['two'] * 10]).value == 0
     assert vqa_accuracy([Reply('2')], [['two'] * 9 + ['2']]).value == 1

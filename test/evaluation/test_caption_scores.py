@@ -2,6 +2,9 @@ import math
 
 from nltk.translate.bleu_score import corpus_bleu
 import numpy as np
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
 import pytest
 
 from vlm_ros.errors import InputError
@@ -141,6 +144,19 @@ def test_bleu_is_that_of_nltk():
             corpus_bleu(split, said, weights=weights), abs=1e-6
         )
     assert score.bleu[0] > score.bleu[3] > 0.1
+
+
+def test_numbers_are_those_of_the_coco_evaluation():
+    words = {row: [tokenize(text) for text in texts] for row, texts in enumerate(REFERENCES)}
+    said = {row: [tokenize(text)] for row, text in enumerate(CAPTIONS)}
+    score = describe([Captioning(text) for text in CAPTIONS], REFERENCES)
+    assert score.bleu == pytest.approx(Bleu(4).compute_score(words, said, verbose=0)[0], abs=1e-6)
+    rouge, each = Rouge().compute_score(words, said)
+    assert score.rouge_l == pytest.approx(rouge, abs=1e-6)
+    np.testing.assert_allclose(score.values['rouge_l'], each, rtol=0, atol=1e-6)
+    cider, each = Cider().compute_score(words, said)
+    assert score.cider == pytest.approx(cider, abs=1e-6)
+    np.testing.assert_allclose(score.values['cider'], each, rtol=0, atol=1e-6)
 
 
 def test_cider_is_ten_for_the_only_reference_and_weighs_rare_words():

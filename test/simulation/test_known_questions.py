@@ -248,6 +248,8 @@ def test_a_region_in_which_nothing_counts_may_hold_anything():
 
 
 def test_nothing_to_ask_is_an_error():
+    with pytest.raises(InputError, match='these 1 images have no boxes'):
+        ask(truth_of(picture('a')))
     with pytest.raises(InputError, match='nothing can be asked of these 1 images'):
         ask(truth_of(picture('a', box('dog', 0, 0, 4, 4))))
 
@@ -301,6 +303,8 @@ def test_the_command_writes_what_evaluate_reads(dataset, film, tmp_path, capsys)
         (['{truth}', '-o', 'q.jsonl', '--min-side', '900'], 'nothing can be asked'),
         (['{truth}', '-o', 'q.jsonl', '--seed', '-1'], '--seed must be 0 or more'),
         (['{truth}', '-o', 'q.jsonl', '--colours', '{colours}'], "the colour 'mauve'"),
+        (['{truth}', '-o', 'q.jsonl', '--colours', '{paint}'], 'has a track id of'),
+        (['{truth}', '-o', ''], '--output is empty'),
     ],
 )
 def test_bad_input_is_one_line(arguments, told, tmp_path, monkeypatch, capsys):
@@ -315,7 +319,9 @@ def test_bad_input_is_one_line(arguments, told, tmp_path, monkeypatch, capsys):
     )
     write_coco([record], ('dog', 'cat'), tmp_path)
     (tmp_path / 'colours.yaml').write_text('1: mauve\n')
+    (tmp_path / 'paint.yaml').write_text('1: red\n')
     places = {'truth': 'annotations/instances_train.json', 'colours': 'colours.yaml'}
+    places['paint'] = 'paint.yaml'
     assert main(['questions', *(part.format(**places) for part in arguments)]) == 2
     said = capsys.readouterr().err
     assert told in said and said.count('\n') == 1

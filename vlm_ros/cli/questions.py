@@ -74,12 +74,16 @@ def main(args: argparse.Namespace) -> int:
         split=args.split,
         images=Path(args.images) if args.images else None,
     )
+    colours = _colours(Path(args.colours)) if args.colours else None
+    tracks = {box.track_id for image in truth.truth.images for box in image.boxes}
+    if colours and not tracks & colours.keys():
+        raise InputError(f'no thing of {args.truth} has a track id of {args.colours}')
     found = ask(
         truth.truth,
         seed=args.seed,
         pairs=args.pairs,
         min_side_px=args.min_side,
-        colours=_colours(Path(args.colours)) if args.colours else None,
+        colours=colours,
         judged=truth.judged,
         not_exhaustive=truth.not_exhaustive,
         closed_only=args.yes_no,
@@ -110,7 +114,7 @@ def _colours(path: Path) -> dict[int, str]:
         found: Any = yaml.safe_load(content(path))
     except yaml.YAMLError as error:
         raise InputError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
-    if not isinstance(found, dict) or not all(isinstance(key, int) for key in found):
+    if not isinstance(found, dict) or not all(type(key) is int for key in found):
         raise InputError(f"{path} has no colours by track id; write lines as '3: red'")
     if strange := [word for word in found.values() if word not in COLOURS]:
         raise InputError(f'{path} has the colour {strange[0]!r}; there are {", ".join(COLOURS)}')

@@ -125,6 +125,8 @@ def ask(
         for draft in _Asker(facts, company, seed, pairs).drafts()
         if not closed_only or (draft.form == 'question' and draft.label in ('yes', 'no'))
     ]
+    if not drafts and not any(image.boxes for image in truth.images):
+        raise InputError(f'these {len(truth.images)} images have no boxes to ask about')
     if not drafts:
         raise InputError(
             f'nothing can be asked of these {len(truth.images)} images: no box is large and clear '

@@ -59,6 +59,9 @@ def test_referring_expressions(capsys, tmp_path, refcoco):
     assert found['task'] == 'refer'
     assert found['overall']['Acc@0.5'] == 0.5
     assert found['overall']['mean overlap'] == pytest.approx(0.7)
+    wrong = replies(tmp_path / 'wrong.jsonl', [{'key': '10', 'boxes': [[50, 12, 48, 36]]}])
+    status, _, err = run(capsys, wrong, '--truth', refcoco)
+    assert (status, 'entry 1 of ' in err and 'ends before it begins' in err) == (2, True)
     unsure = replies(tmp_path / 'unsure.jsonl', [{'key': '10', 'status': 4, 'message': 'two'}])
     status, _, err = run(capsys, unsure, '--truth', refcoco)
     assert status == 1

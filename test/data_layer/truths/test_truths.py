@@ -48,6 +48,13 @@ def test_refcoco(request, refcoco):
     ]
     (item,) = read(request, 'refcoco', split='testA').items
     assert (item.key, item.boxes) == ('12', ((200, 20, 240, 60),))
+    instances = json.loads((refcoco / 'instances.json').read_text())
+    broken = json.loads(json.dumps(instances))
+    broken['annotations'][0]['bbox'][2] = -3
+    (refcoco / 'instances.json').write_text(json.dumps(broken))
+    with pytest.raises(InputError, match=r'annotation .* of .*instances.json: the box .* imposs'):
+        read(request, 'refcoco')
+    (refcoco / 'instances.json').write_text(json.dumps(instances))
     with pytest.raises(InputError, match=r'no split .test.; it has testA, val'):
         read(request, 'refcoco', split='test')
     (refcoco / 'refs(google).p').write_bytes((refcoco / 'refs(unc).p').read_bytes())

@@ -37,6 +37,8 @@ def read_nlvr2(path: Path, *, images: Path | None = None) -> LanguageTruth:
         row = checked(value, _Row, path, f'of NLVR2 in line {number}')
         parts = row.identifier.split('-')
         truth = row.label.strip().lower()
+        if len(parts) == 2:
+            raise InputError(f'{path} is of NLVR, which has no photographs; give a file of NLVR2')
         if len(parts) != 4 or truth not in ('true', 'false'):
             raise InputError(
                 f'line {number} of {path}: {row.identifier!r} is {row.label!r}; an identifier has '

@@ -5,6 +5,7 @@ and a pickle of references, each an object of an image with its sentences. BY is
 `unc` and `google` for RefCOCO and RefCOCO+, `umd` and `google` for RefCOCOg.
 """
 
+import math
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -80,6 +81,11 @@ def read_refcoco(
                 f'not in {file}; take both from the same archive'
             )
         left, top, width, height = annotation.bbox
+        if not (width >= 0 and height >= 0 and math.isfinite(left + top + width + height)):
+            raise InputError(
+                f'annotation {annotation.id} of {file}: the box {list(annotation.bbox)} is '
+                'impossible; correct or remove it'
+            )
         items += [
             Expression(
                 str(sentence.sent_id),
@@ -89,8 +95,10 @@ def read_refcoco(
             )
             for sentence in row.sentences
         ]
-    if not items:
+    if wanted not in splits:
         raise InputError(f'{references} has no split {wanted!r}; it has {", ".join(splits)}')
+    if not items:
+        raise InputError(f'the split {wanted!r} of {references} has no sentences')
     pictures = images or pictures_near(folder, [items[0].images[0]])
     return LanguageTruth(items, 'refcoco', pictures)
 

@@ -66,7 +66,13 @@ def read_replies(path: Path, items: Sequence[Item]) -> list[ReplyRecord]:
         rows: list[dict[str, Any]] = checked(load(file), list[dict[str, Any]], file, 'replies')
         found = [_of_row(row, number, file) for number, row in enumerate(rows)]
     replies: dict[str, ReplyRecord] = {}
-    for reply in found:
+    for number, reply in enumerate(found, 1):
+        for box in reply.boxes:
+            if box[2] < box[0] or box[3] < box[1]:
+                raise InputError(
+                    f'entry {number} of {file}: the box {list(box)} ends before it begins; '
+                    'correct or remove it'
+                )
         if reply.key in replies:
             raise InputError(f'{file} has two replies to {reply.key}; leave one')
         replies[reply.key] = reply
