@@ -1,10 +1,6 @@
-"""The page in a real browser: keys, filters, writing back, and what a hostile label cannot do."""
+"""The page in a real browser: keys, filters, looks, and what a hostile label cannot do."""
 
-import os
-import re
-import shutil
-import threading
-
+from browsing import current, listed, NARROW, needs_browser, open_page, press, verdicts, WIDE
 import cv2
 import numpy as np
 import pytest
@@ -12,85 +8,9 @@ from review_dataset import box, HOSTILE, make_dataset, record, WORST_FIRST
 
 from vlm_ros.annotation.entries import mask_record
 from vlm_ros.records import FrameRecord, read_lines
-from vlm_ros.records.reviews import kept_reviews
 from vlm_ros.review import apply_reviews, read_reviews, write_page
-from vlm_ros.review.serving import ReviewServer
 
-playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')
-BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason='no browser: apt install chromium')
-NARROW, WIDE = {'width': 390, 'height': 844}, {'width': 1400, 'height': 900}
-
-
-@pytest.fixture(scope='module')
-def browser():
-    # Root, as in a container, cannot have the sandbox.
-    args = ['--disable-gpu', *(['--no-sandbox'] if os.geteuid() == 0 else [])]
-    with playwright.sync_playwright() as session:
-        chromium = session.chromium.launch(executable_path=BROWSER, args=args)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def context(browser):
-    """A profile of its own, which notes what goes wrong and what leaves the machine."""
-    context = browser.new_context(viewport=WIDE, accept_downloads=True)
-    context.set_default_timeout(10_000)
-    wrong = []
-    context.on('weberror', lambda error: wrong.append(str(error.error)))
-    context.on('console', lambda row: row.type == 'error' and wrong.append(row.text))
-    context.on('request', lambda row: _is_outside(row.url) and wrong.append(row.url))
-    context.wrong = wrong
-    yield context
-    context.close()
-
-
-def _is_outside(url):
-    return not re.match(r'(file|data|blob|http://127\.0\.0\.1:)', url)
-
-
-@pytest.fixture
-def page(context, written):
-    page = open_page(context, (written / 'review.html').as_uri())
-    yield page
-    assert context.wrong == []
-
-
-def open_page(context, address):
-    page = context.new_page()
-    page.goto(address)
-    playwright.expect(page.locator('#stage > *')).to_be_visible()
-    return page
-
-
-def press(page, keys):
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def listed(page):
-    return page.locator('#frames button').evaluate_all('rows => rows.map(row => row.dataset.key)')
-
-
-def current(page):
-    return page.locator('#facts h2').text_content(), page.locator(
-        '#facts [aria-current=true]'
-    ).evaluate('row => row.firstChild.textContent')
-
-
-def verdicts(page):
-    """Return what is said of each image that is listed, as the page shows it."""
-    return page.evaluate(
-        """() => { const said = {};
-        for (const key of [...document.querySelectorAll('#frames button')].map(
-            (row) => row.dataset.key)) {
-          document.querySelector(`#frames [data-key="${key}"]`).click();
-          const rows = [...document.querySelectorAll('#facts li:has(strong)')];
-          if (rows.length) said[key] = rows.map((row) => row.textContent);
-        } return said; }"""
-    )
+pytestmark = needs_browser
 
 
 def test_the_worst_image_and_its_worst_box_come_first(page):
@@ -252,20 +172,6 @@ def test_one_track_can_be_gone_through(context, tmp_path):
     }
 
 
-def test_a_reload_keeps_verdicts_undo_filters_and_place(page):
-    page.locator('#filters [name=label]').select_option('person')
-    press(page, 'aj')
-    assert current(page) == ('drive-000004', 'person, 0.88')
-    page.reload()
-    assert current(page) == ('drive-000004', 'person, 0.88')
-    assert page.locator('#filters [name=label]').input_value() == 'person'
-    assert verdicts(page) == {'drive-000000': ['person, 0.20 accepted']}
-    press(page, 'u')
-    assert verdicts(page) == {}
-    page.reload()
-    assert verdicts(page) == {}
-
-
 def test_hostile_text_stays_text(page):
     page.locator('[data-key=drive-000005]').click()
     assert HOSTILE in page.locator('#facts').text_content()
@@ -294,88 +200,6 @@ def test_the_policy_of_the_page_stops_what_would_slip_in(context, folder):
     page.wait_for_timeout(200)
     assert page.title() == 'Review of drive'
     assert len([row for row in context.wrong if 'Content Security Policy' in row]) >= 2
-
-
-@pytest.fixture
-def server(folder):
-    with ReviewServer(folder, by='ada') as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
-        yield server
-        server.close()
-        thread.join()
-
-
-def test_every_verdict_is_written_back_at_once(context, server, folder):
-    page = open_page(context, server.url)
-    with page.expect_response('**/reviews'):
-        press(page, 'j')
-        press(page, 'a')
-    (line,) = kept_reviews(folder)
-    assert (line.key, line.box, line.found, line.by) == ('drive-000000', 1, 'person', 'ada')
-    with page.expect_response('**/reviews'):
-        press(page, 'r')
-    with page.expect_response('**/reviews'):
-        press(page, 'u')
-    assert [row.verdict and row.verdict.value for row in kept_reviews(folder)] == [
-        'accepted',
-        'rejected',
-        None,
-    ]
-    with page.expect_response('**/apply'):
-        press(page, 's')
-    playwright.expect(page.locator('#said')).to_have_text('Saved: 1 verdict in the dataset.')
-    rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
-    assert rows[0].detections[1].review.by == 'ada'
-    assert rows[0].detections[0].review is None
-    assert page.evaluate("async () => (await fetch(document.querySelector('#frames img').src)).ok")
-    assert context.wrong == []
-
-
-def test_another_browser_sees_what_was_said(browser, context, server, folder):
-    page = open_page(context, server.url)
-    with page.expect_response('**/reviews'):
-        press(page, 'j')
-        press(page, 'a')
-    other = browser.new_context(viewport=NARROW)
-    second = other.new_page()
-    with second.expect_response('**/reviews'):
-        second.goto(server.url)
-    playwright.expect(second.locator('#progress')).to_have_text(
-        '6 of 6 images, 1 of 5 boxes reviewed'
-    )
-    other.close()
-
-
-def test_verdicts_that_no_server_took_are_sent_later(context, folder):
-    with ReviewServer(folder) as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
-        page = open_page(context, server.url)
-        page.wait_for_load_state('networkidle')
-        server.close()
-        thread.join()
-    press(page, 'ja')
-    trouble = page.get_by_role('alert')
-    playwright.expect(trouble).to_contain_text('kept in this browser: The server is gone.')
-    playwright.expect(trouble).to_contain_text(f'--serve --port {server.port} and open')
-    playwright.expect(page.locator('#progress')).to_have_text(
-        '6 of 6 images, 1 of 5 boxes reviewed, 1 not saved'
-    )
-    assert kept_reviews(folder) == []
-    with ReviewServer(folder, port=server.port) as again:
-        thread = threading.Thread(target=again.serve)
-        thread.start()
-        # The same machine and port: the browser has kept the verdict for this page.
-        second = context.new_page()
-        with second.expect_response(lambda row: row.request.method == 'POST'):
-            second.goto(again.url)
-        playwright.expect(second.locator('#progress')).to_have_text(
-            '6 of 6 images, 1 of 5 boxes reviewed'
-        )
-        again.close()
-        thread.join()
-    assert [line.target for line in kept_reviews(folder)] == [('drive-000000', 1)]
 
 
 def test_everything_has_a_name_and_can_be_reached_with_tab(page):
@@ -497,81 +321,6 @@ def test_five_thousand_images(context, tmp_path):
         page.locator('#progress').text_content() == '3 of 5000 images, 6 of 10000 boxes reviewed'
     )
     assert context.wrong == []
-
-
-def seen(page, key, verdict):
-    """Wait until a window shows what another one said of the only box of an image."""
-    playwright.expect(page.locator(f'#frames [data-key={key}] .is-{verdict}')).to_have_count(1)
-
-
-def test_two_windows_keep_the_verdicts_of_both(context, written):
-    address = (written / 'review.html').as_uri()
-    first, second = open_page(context, address), open_page(context, address)
-    first.locator('[data-key=drive-000004]').click()
-    press(first, 'a')
-    seen(second, 'drive-000004', 'accepted')
-    second.locator('[data-key=drive-000001]').click()
-    press(second, 'r')
-    third = open_page(context, address)
-    seen(third, 'drive-000004', 'accepted')
-    seen(third, 'drive-000001', 'rejected')
-    # A window takes back what it said itself, and nothing that was said elsewhere since.
-    press(first, 'u')
-    seen(third, 'drive-000004', 'open')
-    seen(third, 'drive-000001', 'rejected')
-    press(first, 'a')
-    seen(second, 'drive-000004', 'accepted')
-    second.locator('[data-key=drive-000004]').click()
-    press(second, 'r')
-    seen(first, 'drive-000004', 'rejected')
-    press(first, 'u')
-    assert first.locator('#said').text_content() == (
-        'Not undone: person of drive-000004 was judged anew in another window.'
-    )
-    seen(third, 'drive-000004', 'rejected')
-    assert context.wrong == []
-
-
-def test_a_window_gives_the_server_what_a_closed_one_could_not(context, folder):
-    with ReviewServer(folder) as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
-        first, second = open_page(context, server.url), open_page(context, server.url)
-        second.wait_for_load_state('networkidle')
-        context.route('**/reviews', lambda route: route.abort())
-        press(first, 'ja')
-        playwright.expect(first.get_by_role('alert')).to_contain_text('kept in this browser')
-        first.close()
-        context.unroute('**/reviews')
-        with second.expect_response(lambda row: row.request.method == 'POST'):
-            second.locator('[data-key=drive-000001]').click()
-            press(second, 'r')
-        playwright.expect(second.locator('#progress')).to_have_text(
-            '6 of 6 images, 2 of 5 boxes reviewed'
-        )
-        server.close()
-        thread.join()
-    assert {line.target for line in kept_reviews(folder)} == {
-        ('drive-000000', 1),
-        ('drive-000001', 0),
-    }
-
-
-def test_a_browser_that_can_keep_no_more_says_so_until_it_can(page):
-    page.evaluate(
-        """() => { window.was = Storage.prototype.setItem; Storage.prototype.setItem = () => {
-        throw new DOMException('', 'QuotaExceededError'); }; }"""
-    )
-    press(page, 'ja')
-    trouble = page.locator('#trouble')
-    assert trouble.text_content().startswith('This browser cannot keep your verdicts. Save them')
-    press(page, 'k')
-    assert trouble.text_content().count('cannot keep') == 1
-    page.evaluate('() => { Storage.prototype.setItem = window.was; }')
-    press(page, 'jr')
-    assert trouble.text_content() == ''
-    page.reload()
-    assert verdicts(page) == {'drive-000000': ['person, 0.20 accepted', 'cat, 0.91 rejected']}
 
 
 def test_masks_are_drawn_where_they_are(context, tmp_path):
