@@ -11,7 +11,7 @@ import pytest
 from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import DetectionRecord, FrameRecord, ImageRecord, read_lines, write_lines
 from vlm_ros.results import Status
-from vlm_ros.whole_files import sweep, writing
+from vlm_ros.whole_files import locked, sweep, writing
 
 FRAME = FrameRecord(
     key='drive-front-000001',
@@ -115,3 +115,13 @@ def test_a_folder_that_cannot_be_written_names_itself(tmp_path):
     with pytest.raises(StorageError, match=r'file/records\.jsonl cannot be written'):
         with writing(tmp_path / 'file' / 'records.jsonl'):
             pass
+
+
+def test_a_lock_makes_no_folder_anew(tmp_path):
+    with pytest.raises(StorageError, match='gone cannot be written'), locked(tmp_path / 'gone/a'):
+        pass
+    assert not (tmp_path / 'gone').exists()
+    with locked(tmp_path / 'a'):
+        with pytest.raises(InputError, match='another process is writing'):
+            with locked(tmp_path / 'a', waits=False):
+                pass

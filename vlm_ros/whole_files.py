@@ -24,10 +24,9 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
 
     Raises:
         InputError: Somebody has it, and it is not waited for.
-        StorageError: The folder cannot be made or written.
+        StorageError: The folder is missing or cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open('ab')  # to be written, or NFS would not lock it
     except OSError as error:
         raise StorageError(

@@ -1,6 +1,8 @@
 """`annotation.sources`: folders that hold all kinds of files, themselves, or the dataset."""
 
+import errno
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +15,7 @@ from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.run import annotate
 from vlm_ros.annotation.work import Alone
 from vlm_ros.backends.fake import FakeBackend
-from vlm_ros.errors import InputError, SourceError
+from vlm_ros.errors import InputError, SourceError, StorageError
 from vlm_ros.records import FrameRecord, read_lines
 
 PHOTO = np.ascontiguousarray(data.astronaut()[:96, :128])
@@ -149,3 +151,50 @@ def test_a_run_that_ended_before_its_first_file_is_begun_again(photos, tmp_path)
     (out / '.reviews.lock').write_bytes(b'')
     go(plan_of(photos), out)
     assert not list(out.glob('.*.part'))
+
+
+def test_a_source_that_was_replaced_by_one_of_its_size_is_noticed(photos, tmp_path):
+    plan = plan_of(photos)
+    go(plan, tmp_path / 'out')
+    (photos / 'c.png').rename(photos / '0.png')
+    with pytest.raises(InputError, match='has changed since'):
+        go(plan, tmp_path / 'out')
+    (photos / '0.png').rename(photos / 'c.png')
+    go(plan, tmp_path / 'out')
+    content = (photos / 'c.png').read_bytes()
+    (photos / 'c.png').write_bytes(content[:-1] + b'x')
+    with pytest.raises(InputError, match='has changed since'):
+        go(plan, tmp_path / 'out')
+
+
+def test_what_could_not_be_read_just_now_is_tried_again(photos, tmp_path, monkeypatch):
+    read_bytes = Path.read_bytes
+
+    def unplugged(path):
+        if path.name == 'b.png':
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        return read_bytes(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, 'read_bytes', unplugged)
+        manifest, records = go(plan_of(photos), tmp_path / 'out')
+    assert [os.path.basename(row.source) for row in records] == ['a.png', 'c.png']
+    assert 'No such file' in manifest.skipped[0].reason
+    manifest, records = go(plan_of(photos), tmp_path / 'out')
+    assert len(records) == 3
+    assert manifest.skipped == ()
+
+
+def test_a_picture_that_is_gone_is_told_and_made_again(photos, tmp_path):
+    plan = plan_of(photos, images='png', chunk_frames=2)
+    _, records = go(plan, tmp_path / 'out')
+    content = (tmp_path / 'out' / 'annotations.jsonl').read_bytes()
+    picture = tmp_path / 'out' / records[2].image.file
+    picture.unlink()
+    part = tmp_path / 'out' / 'parts' / '00001.jsonl'
+    with pytest.raises(StorageError, match=f'{picture} is missing; .*remove {part}, and the same'):
+        go(plan, tmp_path / 'out')
+    part.unlink()
+    go(plan, tmp_path / 'out')
+    assert picture.is_file()
+    assert (tmp_path / 'out' / 'annotations.jsonl').read_bytes() == content

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vlm_ros.annotation.chunks import Chunk
-from vlm_ros.annotation.parts import read_part, read_skipped
+from vlm_ros.annotation.parts import part_path, read_part, read_skipped
 from vlm_ros.annotation.tracks import tracked
+from vlm_ros.errors import StorageError
 from vlm_ros.records import FrameRecord, SkippedRecord, write_lines
 from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.records.reviewing import Reviewing
@@ -31,12 +32,22 @@ def merge(
     def records() -> Iterator[FrameRecord]:
         for chunk in chunks:
             for record in read_part(folder, chunk.number):
+                _check_picture(folder, record, chunk.number)
                 counts[chunk.source] += 1
                 yield record
 
     unfit = _write(folder, tracked(records()) if track else records())
     skipped = [row for chunk in chunks for row in read_skipped(folder, chunk.number)]
     return counts, (*skipped, *unfit)
+
+
+def _check_picture(folder: Path, record: FrameRecord, number: int) -> None:
+    file = record.image.file
+    if file and not (folder / file).is_file():
+        raise StorageError(
+            f'the picture {folder / file} is missing; put it back, or remove '
+            f'{part_path(folder, number)}, and the same command makes both anew'
+        )
 
 
 def _write(folder: Path, records: Iterator[FrameRecord]) -> Iterator[SkippedRecord]:

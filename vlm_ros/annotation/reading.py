@@ -14,6 +14,7 @@ from vlm_ros.data.media import open_clip, open_media
 from vlm_ros.data.photographs import Photographs
 from vlm_ros.errors import SourceError, VlmRosError
 from vlm_ros.records import SkippedRecord
+from vlm_ros.records.manifest import PassingRecord
 
 Item = Frame | SkippedRecord | None
 _NO_NAME = 'the name is not UTF-8, as records are; rename the file'
@@ -112,7 +113,8 @@ class Reader:
             self._media.close()
 
     def _skip(self, name: str, error: VlmRosError) -> None:
-        self._skipped.append(SkippedRecord(name=_text(name), reason=_text(str(error))))
+        kind = PassingRecord if isinstance(error.__cause__, OSError) else SkippedRecord
+        self._skipped.append(kind(name=_text(name), reason=_text(str(error))))
 
     def _close(self) -> None:
         for opened in (self._media, self._clip):

@@ -105,6 +105,12 @@ def held(folder: Path) -> Iterator[None]:
     """
     if not (folder / MANIFEST).exists() and not _is_empty(folder):
         raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f'{folder} cannot be made: {error.strerror or error}; choose another folder'
+        ) from error
     with locked(folder / _LOCK, waits=False):
         yield
 
@@ -176,21 +182,27 @@ def _check_plan(folder: Path, before: Manifest, manifest: Manifest) -> None:
         differ = [key for key in manifest.plan if manifest.plan[key] != before.plan.get(key)]
         raise InputError(
             f'{folder} was made by another plan, which differs in {", ".join(differ)}; '
-            'choose another folder, or ask to begin anew'
+            'choose another folder, or begin it anew (--anew)'
         )
 
 
 def _check_same(folder: Path, before: Manifest, manifest: Manifest) -> None:
     _check_plan(folder, before, manifest)
     if before.models != manifest.models:
-        raise InputError(f'{folder} was made with other models; choose another folder')
+        names = ', '.join(dict.fromkeys(row.model_id for row in before.models))
+        raise InputError(
+            f'{folder} was made with other models ({names}); choose another folder, or begin it '
+            'anew (--anew)'
+        )
 
 
 def _check_unchanged(folder: Path, before: Manifest, manifest: Manifest) -> None:
-    for old, new in zip(before.sources, manifest.sources, strict=True):
-        if old.size_bytes != new.size_bytes:
+    known = {row.source: row.fingerprint for row in before.sources}
+    for row in manifest.sources:
+        if known.get(row.source) != row.fingerprint:
             raise InputError(
-                f'{new.source} has changed since {folder} was begun; choose another folder'
+                f'{row.source} has changed since {folder} was begun; choose another folder, or '
+                'begin it anew (--anew)'
             )
 
 

@@ -1,5 +1,7 @@
 """The sources of a plan on the disk: what cannot be annotated, and how large they are."""
 
+import contextlib
+import hashlib
 from pathlib import Path
 
 from vlm_ros.annotation.plan import AnnotationPlan
@@ -8,6 +10,9 @@ from vlm_ros.data.media import is_address
 from vlm_ros.data.photographs import SAMPLE_PREFIX, SUFFIXES
 from vlm_ros.errors import InputError, SourceError
 from vlm_ros.records import SourceRecord
+
+EDGE_BYTES = 4096
+"""So much of both ends of a file tells it from another one of its name and size."""
 
 
 def check_sources(plan: AnnotationPlan, folder: Path) -> None:
@@ -39,7 +44,12 @@ def check_sources(plan: AnnotationPlan, folder: Path) -> None:
 def source_records(plan: AnnotationPlan) -> tuple[SourceRecord, ...]:
     """Return what is known of the sources before they are read."""
     return tuple(
-        SourceRecord(source=source, topics=plan.topics, size_bytes=_size(source))
+        SourceRecord(
+            source=source,
+            topics=plan.topics,
+            size_bytes=_size(source),
+            fingerprint=_fingerprint(source),
+        )
         for source in plan.sources
     )
 
@@ -63,10 +73,29 @@ def _is_read_with(path: Path, folder: Path) -> bool:
     return path.is_file() and (is_bag(folder) or path.suffix.lower() in SUFFIXES)
 
 
-def _size(source: str) -> int | None:
-    """Return the bytes of what is read; a folder may hold other folders, this dataset's too."""
+def _files(source: str) -> list[Path]:
+    """Return what is read; a folder may hold other folders, this dataset's too."""
     path = _path(source)
     if path is None or not path.exists():
-        return None
+        return []
     files = path.iterdir() if path.is_dir() else (path,)
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sorted(file for file in files if file.is_file())
+
+
+def _size(source: str) -> int | None:
+    files = _files(source)
+    return sum(file.stat().st_size for file in files) if files else None
+
+
+def _fingerprint(source: str) -> str:
+    """Return what tells the files of a source from others, without reading them whole."""
+    digest = hashlib.sha256()
+    files = _files(source)
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f'{file.name}:{size}:'.encode(errors='surrogateescape'))
+        with contextlib.suppress(OSError), file.open('rb') as stream:
+            digest.update(stream.read(EDGE_BYTES))
+            stream.seek(max(0, size - EDGE_BYTES))
+            digest.update(stream.read(EDGE_BYTES))
+    return digest.hexdigest()[:16] if files else ''

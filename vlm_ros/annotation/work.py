@@ -15,6 +15,7 @@ from vlm_ros.annotation.reading import Reader
 from vlm_ros.data.frames import Frame
 from vlm_ros.errors import ImageError
 from vlm_ros.records import FrameRecord, ModelRecord, SkippedRecord
+from vlm_ros.records.manifest import PassingRecord
 
 
 class Step(enum.Enum):
@@ -146,6 +147,7 @@ class _ChunkWork:
         records = [record for record in self._records.values() if record is not None]
         reasons = ((row.key, failure_of(row, self._plan)) for row in records)
         failed = [SkippedRecord(name=key, reason=reason) for key, reason in reasons if reason]
+        failed += [row for row in self._skipped if isinstance(row, PassingRecord)]
         write_part(self._folder, self._chunk.number, records, self._skipped, failed)
 
     def _annotate(self) -> Iterator[Step]:

@@ -284,7 +284,7 @@ def _open(path: Path) -> Any:
             if not broken.damage and (path / _METADATA).is_file():
                 broken.damage = (Damage(broken.start_time, f'{path}: {reason}'),)
             return broken
-        mend = ''
+        mend = '; nothing of it can be read' if _storage_files(path) else ''
         if path.is_dir() and 'metadata' in reason.lower():
             mend = '; `ros2 bag reindex` writes a missing or damaged metadata.yaml anew'
         raise SourceError(f'{path} cannot be opened as a bag: {reason}{mend}') from error

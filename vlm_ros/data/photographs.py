@@ -105,7 +105,9 @@ class Photographs(Media):
             try:
                 image = self._image(index, path)
             except (ImageError, OSError) as error:
-                self._on_skipped(name, _failure(name, error))
+                failure = _failure(name, error)
+                failure.__cause__ = error
+                self._on_skipped(name, failure)
             else:
                 yield Frame(image, name, index)
 

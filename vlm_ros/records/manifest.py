@@ -25,6 +25,7 @@ class SourceRecord(Record):
         source: As it was given.
         topics: Those that were read; empty for other sources than bags and running systems.
         size_bytes: Of the files, together; None where there are none.
+        fingerprint: Of the files' names, sizes, first and last bytes; empty where there are none.
         frames: How many images were annotated.
         dropped: Of a running system, how many images went by while the models were busy.
     """
@@ -32,6 +33,7 @@ class SourceRecord(Record):
     source: str
     topics: tuple[str, ...] = ()
     size_bytes: int | None = None
+    fingerprint: str = ''
     frames: int = 0
     dropped: int = 0
 
@@ -41,6 +43,10 @@ class SkippedRecord(Record):
 
     name: str
     reason: str
+
+
+class PassingRecord(SkippedRecord):
+    """What could not be read just now, as a disk or a network was not there."""
 
 
 class Manifest(Record):
