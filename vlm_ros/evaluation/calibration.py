@@ -239,4 +239,6 @@ def _floor(score: float) -> float:
 def _quoted(text: str) -> str:
     import json
 
-    return json.dumps(text, ensure_ascii=False)  # a text of JSON is one of YAML
+    # A text of JSON is one of YAML, but for what cannot be printed.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return ''.join(c if c.isprintable() else f'\\U{ord(c):08x}' for c in quoted)

@@ -153,3 +153,10 @@ def shown_interval(given: Interval) -> str:
     if math.isnan(given.low):
         return shown(given.value)
     return f'{given.value:.3f} [{given.low:.3f}, {given.high:.3f}]'
+
+
+def shown_difference(given: Interval) -> str:
+    """Return `+0.012 [-0.004, +0.031]`."""
+    if math.isnan(given.low):
+        return '–' if math.isnan(given.value) else f'{given.value:+.3f}'
+    return f'{given.value:+.3f} [{given.low:+.3f}, {given.high:+.3f}]'

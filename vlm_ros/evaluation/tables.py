@@ -9,6 +9,7 @@ from vlm_ros.evaluation.detection import SIZES
 from vlm_ros.evaluation.figures import (
     of_groups,
     shown,
+    shown_difference,
     shown_interval,
     TITLES,
     TRACKING,
@@ -28,8 +29,12 @@ def stdout() -> Any:
     """Return the `rich.console.Console` for stdout; names are shown as they are."""
     from rich.console import Console
 
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # whoever called the command ends it as for any reader who left
+
     width = None if sys.stdout.isatty() else _FILE_COLUMNS
-    return Console(markup=False, highlight=False, width=width)
+    return _Console(markup=False, highlight=False, width=width)
 
 
 def print_detection(
@@ -141,5 +146,4 @@ def print_runs(given: RunComparison, console: Any) -> None:
 
 def _difference(difference: Interval, p_value: float) -> str:
     verdict = 'significant' if p_value < SIGNIFICANT else 'not significant'
-    value = f'{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]'
-    return f'{value}, p = {shown(p_value)}, {verdict}'
+    return f'{shown_difference(difference)}, p = {shown(p_value)}, {verdict}'

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from vlm_ros.cli.main import main
-from vlm_ros.data.formats import write_kitti
+from vlm_ros.data.formats import write_coco, write_kitti
 from vlm_ros.errors import InputError
 from vlm_ros.evaluation.calibration import Aim, calibrate
 from vlm_ros.evaluation.detection import DetectedImage
@@ -142,3 +142,25 @@ def test_a_class_that_results_never_found_is_told(capsys, tmp_path, truth):
     assert 'results.json has no boxes' in capsys.readouterr().err
     assert main([*args, '--output', '']) == 2
     assert '--output is empty' in capsys.readouterr().err
+
+
+def test_odd_names_are_read_back(capsys, tmp_path):
+    odd = ('rm\x7f', 'a=b', 'say "no"', '\x1b[31mred', '猫', 'a: b # c')
+    boxes = [(name, 0.9, 10 * n, 0, 10 * n + 9, 9) for n, name in enumerate(odd, 1)]
+    records = [record(0, 'chelsea', boxes)]
+    plain = [(f'name {n}', *box[1:]) for n, box in enumerate(boxes)]
+    names = tuple(box[0] for box in plain)
+    write_coco([record(0, 'chelsea', plain)], names, tmp_path / 'truth')
+    truth = tmp_path / 'truth' / 'annotations' / 'instances_train.json'
+    content = json.loads(truth.read_text())
+    for row, name in zip(content['categories'], odd, strict=True):
+        row['name'] = name
+    truth.write_text(json.dumps(content))
+    run, target = written(tmp_path / 'run', records), tmp_path / 'thresholds.yaml'
+    args = [str(run), '--truth', str(truth), '--min-things', '1', '--output', str(target)]
+    assert main(['calibrate', *args]) == 0
+    capsys.readouterr()
+    found = numbers(capsys, run, '--truth', truth, '--threshold', target)['threshold']
+    assert found == dict.fromkeys(odd, 0.89995)
+    value = yaml.safe_load(target.read_text())['/**/detector']['ros__parameters']
+    assert set(Thresholds.parse(value['score_thresholds']).of_name) == {n.casefold() for n in odd}

@@ -1,13 +1,16 @@
 """Reports, and runs compared."""
 
+import io
 import json
 import re
+import sys
 
 from evaluated_photographs import evaluate, numbers, predicted, record, written
 import pytest
 
 from vlm_ros.cli.main import main
 from vlm_ros.data.formats import write_coco
+from vlm_ros.evaluation import tables
 from vlm_ros.results import Status
 
 
@@ -106,3 +109,13 @@ def test_intervals_can_be_left_out(capsys, tmp_path, truth):
     with_intervals = numbers(capsys, run, '--truth', truth)
     assert found['overall']['ap']['value'] == with_intervals['overall']['ap']['value']
     assert with_intervals['overall']['ap']['low'] is not None
+
+
+def test_a_reader_who_left_is_told_to_the_command(monkeypatch):
+    class Left(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, 'stdout', Left())
+    with pytest.raises(BrokenPipeError):
+        tables.stdout().print('words')

@@ -131,6 +131,14 @@ def test_yes_and_no_with_their_bias(capsys, tmp_path, pope):
     expected = {'accuracy': 1 / 3, 'accuracy of all': 1 / 4, 'precision': 1 / 2, 'recall': 1 / 2}
     expected |= {'f1': 1 / 2, 'yes ratio': 2 / 3, 'true yes ratio': 2 / 3}
     assert found['overall'] == pytest.approx(expected, abs=1e-6)
+    # POPE's own form has no numbers, and is read by its order.
+    asked = [json.loads(row)['text'] for row in pope.read_text().splitlines()]
+    said = [{'question': text, 'answer': row[1]} for text, row in zip(asked, rows, strict=True)]
+    own.write_text(''.join(json.dumps(row) + chr(10) for row in said))
+    assert numbers(capsys, own, '--truth', pope)['overall'] == found['overall']
+    own.write_text(''.join(json.dumps(row) + chr(10) for row in said[::-1]))
+    status, _, err = run(capsys, own, '--truth', pope)
+    assert (status, 'entry 1 of' in err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,10 @@ def _print(
         groups = {name: figures.shown_interval(own) for name, own in found.groups.items()}
         tables.print_values(f'{next(iter(found.numbers))} by group', groups, console)
     if against:
-        own = against.difference
         tables.print_values(
             'Against the other run',
             {
-                'difference': f'{own.value:+.3f} [{own.low:+.3f}, {own.high:+.3f}]',
+                'difference': figures.shown_difference(against.difference),
                 'items better, worse': f'{against.better}, {against.worse}',
                 'p': f'{figures.shown(against.p_value)} ({against.test})',
             },

@@ -49,7 +49,7 @@ def read_boxes(
     elif layout == 'kitti':
         truth = read_kitti(path, split=split, images=images)
     else:
-        raise InputError(f'{layout} has no boxes of classes; choose another --task')
+        raise InputError(f'{layout} has no boxes of classes; give a truth that has')
     folder = path if path.is_dir() else path.parent
     return BoxTruth(truth, images or pictures_near(folder, [i.file for i in truth.images]))
 

@@ -59,11 +59,14 @@ def read_replies(path: Path, items: Sequence[Item]) -> list[ReplyRecord]:
     if not file.is_file():
         raise InputError(f'there are no replies {file}; answer to the end first')
     if file.suffix.lower() == '.jsonl':
-        found = [_of_line(row, number, file) for number, row in enumerate(load_lines(file), 1)]
+        rows = load_lines(file)
+        found = _of_order(rows, items) or [
+            _of_line(row, number, file) for number, row in enumerate(rows, 1)
+        ]
     elif file.suffix.lower() == '.csv':
         found = [_of_row(row, number, file) for number, row in enumerate(_rows(file), 1)]
     else:
-        rows: list[dict[str, Any]] = checked(load(file), list[dict[str, Any]], file, 'replies')
+        rows = checked(load(file), list[dict[str, Any]], file, 'replies')
         found = [_of_row(row, number, file) for number, row in enumerate(rows)]
     replies: dict[str, ReplyRecord] = {}
     for number, reply in enumerate(found, 1):
@@ -86,6 +89,23 @@ def read_replies(path: Path, items: Sequence[Item]) -> list[ReplyRecord]:
     return [
         replies.get(item.key) or ReplyRecord(key=item.key, status=Status.FAILED, message=missing)
         for item in items
+    ]
+
+
+def _of_order(rows: list[Any], items: Sequence[Item]) -> list[ReplyRecord]:
+    """Return POPE's own form of answers, without numbers, where each is to its question."""
+    is_such = len(rows) == len(items) and all(
+        isinstance(row, dict)
+        and row.get('question') == item.text
+        and 'answer' in row
+        and not any(key in row for key in _KEYS)
+        for row, item in zip(rows, items, strict=True)
+    )
+    if not is_such:
+        return []
+    return [
+        ReplyRecord(key=item.key, text=str(row['answer']))
+        for row, item in zip(rows, items, strict=True)
     ]
 
 

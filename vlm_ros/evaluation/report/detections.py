@@ -13,6 +13,7 @@ from vlm_ros.evaluation.detection import SIZES
 from vlm_ros.evaluation.failures import confusion, Failure, false_alarms, misses
 from vlm_ros.evaluation.figures import (
     shown,
+    shown_difference,
     shown_interval,
     TITLES,
     TRACKING,
@@ -121,15 +122,14 @@ def _tables(summary: Summary, paired: Paired, runs: RunComparison | None) -> tup
     ]
     if runs is not None:
         found = [
-            (TITLES[name], f'{d.value:+.3f}', f'[{d.low:+.3f}, {d.high:+.3f}]',
-             shown(runs.p_values[name]))
-            for name, d in runs.differences.items()
-        ]  # fmt: skip
+            (TITLES[name], shown_difference(own), shown(runs.p_values[name]))
+            for name, own in runs.differences.items()
+        ]
         found += [
-            (f'images with fewer, more {what}', f'{c.better}, {c.worse}', '', shown(c.p_value))
+            (f'images with fewer, more {what}', f'{c.better}, {c.worse}', shown(c.p_value))
             for what, c in (('misses', runs.missed), ('false boxes', runs.false))
         ]
-        head = ('', 'difference', '95 % interval', 'p')
+        head = ('', 'difference, 95 % interval', 'p')
         tables.append(Table('Against the other run', head, tuple(found)))
     return tuple(tables)
 

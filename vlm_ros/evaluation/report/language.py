@@ -12,7 +12,7 @@ from vlm_ros.data.truths.replies import ReplyRecord
 from vlm_ros.drawing import draw_detections
 from vlm_ros.errors import ImageError
 from vlm_ros.evaluation.asking import read
-from vlm_ros.evaluation.figures import shown, shown_interval
+from vlm_ros.evaluation.figures import shown, shown_difference, shown_interval
 from vlm_ros.evaluation.intervals import Comparison
 from vlm_ros.evaluation.language import LanguageScore, shown_name
 from vlm_ros.evaluation.report.page import (
@@ -63,9 +63,8 @@ def write_report(
     if found.groups:
         tables.append(Table('By group', ('', 'value, 95 % interval'), _rows(found.groups)))
     if comparison is not None:
-        own = comparison.difference
         row = (
-            f'{own.value:+.3f} [{own.low:+.3f}, {own.high:+.3f}]',
+            shown_difference(comparison.difference),
             f'{comparison.better}, {comparison.worse}',
             f'{shown(comparison.p_value)} ({comparison.test})',
         )
