@@ -94,9 +94,9 @@ def test_what_is_hidden_and_cut_off_is_told():
         toy_free, board_free = at(-1.2, 0.8, 0.8)
         assert (toy_free.occlusion, board_free.occlusion) == (0, 0)
         assert (toy_free.truncation, board_free.truncation) == (0, 0)
-        # A board is as large as what its photograph shows, and not as the photograph.
+        # A board is as wide as what its photograph shows, seen a little from above.
         left, top, right, bottom = board_free.xyxy
-        assert (right - left) / (bottom - top) == pytest.approx(340 / 497, rel=0.06)
+        assert (right - left) / (bottom - top) == pytest.approx(340 / 497, rel=0.12)
         toy_before, board_behind = at(0.0, 0.8, 0.0)
         assert toy_before.occlusion == 0
         assert 0.02 < board_behind.occlusion < 0.6
