@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,11 @@ from vlm_ros.errors import (
     StorageError,
     VocabularyError,
 )
-from vlm_ros.evaluation.parts import begin, in_parts
+from vlm_ros.evaluation.parts import in_parts, kept_in, manifest_of
 from vlm_ros.grounded import GroundedAnswerer
 from vlm_ros.images import decode_compressed, Image
 from vlm_ros.phrases import Vocabulary
-from vlm_ros.records import Manifest, ModelRecord, write_lines
+from vlm_ros.records import write_lines
 from vlm_ros.records.model import Json
 from vlm_ros.results import Status, Truth
 from vlm_ros.tasks import tasks_of
@@ -71,19 +69,20 @@ def ask_all(
         InputError: The folder holds something else, or another run.
         StorageError: The disk is full, or the folder cannot be written.
     """
-    if folder is not None:
-        begin(folder, _manifest(model, truth, task, {**settings, 'guarded': guarded}))
     ask = _ask_of(model, task, guarded)
-    replies = in_parts(
-        truth.items,
-        lambda _, item: _asked(ask, truth, item),
-        ReplyRecord,
-        folder=folder,
-        pictures=lambda item: [truth.picture(file) for file in item.images],
-        progress=progress,
-    )
-    if folder is not None:
-        write_lines(folder / REPLIES, replies)
+    plan = {**settings, 'guarded': guarded, 'task': task, 'layout': truth.layout}
+    asked = [[item.key, item.text, *item.images] for item in truth.items]
+    with kept_in(folder, manifest_of(model, task, plan, asked)):
+        replies = in_parts(
+            truth.items,
+            lambda _, item: _asked(ask, truth, item),
+            ReplyRecord,
+            folder=folder,
+            pictures=lambda item: [truth.picture(file) for file in item.images],
+            progress=progress,
+        )
+        if folder is not None:
+            write_lines(folder / REPLIES, replies)
     return replies
 
 
@@ -140,24 +139,6 @@ def _in_parts(
 ) -> npt.NDArray[np.float32]:
     parts = [encode(texts[first : first + 64]) for first in range(0, len(texts), 64)]
     return np.concatenate(parts)
-
-
-def _manifest(model: Any, truth: LanguageTruth, task: str, settings: Json) -> Manifest:
-    plan: Json = {**settings, 'task': task, 'layout': truth.layout}
-    keys = [[item.key, item.text, *item.images] for item in truth.items]
-    content = json.dumps([plan, keys], sort_keys=True, default=str)
-    return Manifest(
-        version='',
-        plan=plan,
-        plan_id=hashlib.sha256(content.encode()).hexdigest()[:12],
-        models=(
-            ModelRecord(
-                task=task,
-                model_id=str(getattr(model, 'model_id', type(model).__name__)),
-                model_revision=str(getattr(model, 'model_revision', '')),
-            ),
-        ),
-    )
 
 
 def _asked(ask: Ask, truth: LanguageTruth, item: Item) -> ReplyRecord:

@@ -1,23 +1,28 @@
 """What a model says, kept in parts on disk, so that a second run goes on from there."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
 import hashlib
+from importlib import metadata
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vlm_ros.data.truths.json_files import load
 from vlm_ros.data.truths.predictions import MANIFEST
 from vlm_ros.data.truths.replies import ReplyRecord
 from vlm_ros.errors import InputError, StorageError
-from vlm_ros.records import FrameRecord, Manifest, read_lines, write_lines
+from vlm_ros.records import FrameRecord, Manifest, ModelRecord, read_lines, write_lines
 from vlm_ros.records.lines import parse
+from vlm_ros.records.model import Json
 from vlm_ros.results import Status
-from vlm_ros.whole_files import sweep, writing
+from vlm_ros.whole_files import is_unfinished, locked, sweep, writing
 
 PART_IMAGES = 50
 """How many images are lost at most when a run is interrupted."""
 
+
+_LOCK = '.evaluate.lock'
 
 Item = TypeVar('Item')
 R = TypeVar('R', FrameRecord, ReplyRecord)
@@ -70,12 +75,67 @@ def in_parts(
     return found
 
 
-def begin(folder: Path, manifest: Manifest) -> None:
-    """Make a folder for what a run says, or see that what is in it is of the same run.
+def manifest_of(
+    model: Any, task: str, plan: Json, subject: object, vocabulary: Sequence[str] = ()
+) -> Manifest:
+    """Return how a run comes about.
+
+    Args:
+        model: What is asked.
+        task: What it is asked for.
+        plan: What else decides the result.
+        subject: What it is asked about, as JSON has it.
+        vocabulary: The names that are looked for.
+    """
+    content = json.dumps([plan, subject], sort_keys=True, default=str)
+    return Manifest(
+        version=metadata.version('vlm_ros'),
+        plan=plan,
+        plan_id=hashlib.sha256(content.encode()).hexdigest()[:12],
+        vocabulary=tuple(dict.fromkeys(vocabulary)),
+        models=(
+            ModelRecord(
+                task=task,
+                model_id=str(getattr(model, 'model_id', type(model).__name__)),
+                model_revision=str(getattr(model, 'model_revision', '')),
+            ),
+        ),
+    )
+
+
+@contextlib.contextmanager
+def kept_in(folder: Path | None, manifest: Manifest) -> Iterator[None]:
+    """Keep what a run says in a folder, which no other process writes meanwhile; None keeps none.
 
     Raises:
-        InputError: The folder holds something else, or another run.
+        InputError: The folder holds something else, or another run, or is being written.
         StorageError: It cannot be read or written.
+    """
+    if folder is None:
+        yield
+        return
+    _is_begun(folder, manifest)  # before anything is put there
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f'{folder} cannot be made: {error.strerror or error}; choose another folder'
+        ) from error
+    with locked(folder / _LOCK, waits=False):
+        if _is_begun(folder, manifest):
+            sweep(folder)
+        else:
+            with writing(folder / MANIFEST) as stream:
+                stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
+        yield
+
+
+def _is_begun(folder: Path, manifest: Manifest) -> bool:
+    """Say whether this run is in a folder already.
+
+    Raises:
+        InputError: Something else is.
+        StorageError: It cannot be read.
     """
     path = folder / MANIFEST
     if path.is_file():
@@ -88,12 +148,11 @@ def begin(folder: Path, manifest: Manifest) -> None:
                 f'{folder} holds what another model, other settings or other images gave; choose '
                 'another folder'
             )
-        sweep(folder)
-        return
-    if folder.is_dir() and any(folder.iterdir()):
+        return True
+    there = folder.iterdir() if folder.is_dir() else ()
+    if not all(other.name == _LOCK or is_unfinished(other) for other in there):
         raise InputError(f'{folder} is not empty and holds no dataset; choose another folder')
-    with writing(path) as stream:
-        stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
+    return False
 
 
 def _digest(paths: Iterable[Path | None]) -> str:

@@ -1,8 +1,6 @@
 """A detector run over the images of a truth, kept as records, so that a second run goes on."""
 
 from collections.abc import Callable, Sequence
-import hashlib
-import json
 from pathlib import Path
 import re
 
@@ -22,7 +20,7 @@ from vlm_ros.errors import (
     StorageError,
     VocabularyError,
 )
-from vlm_ros.evaluation.parts import begin, in_parts
+from vlm_ros.evaluation.parts import in_parts, kept_in, manifest_of
 from vlm_ros.images import decode_compressed, Image
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.records import (
@@ -30,7 +28,6 @@ from vlm_ros.records import (
     FrameRecord,
     ImageRecord,
     Manifest,
-    ModelRecord,
     write_lines,
 )
 from vlm_ros.records.model import Json
@@ -102,43 +99,25 @@ def run_detector(
         StorageError: The disk is full, or the folder cannot be written.
     """
     prompts = prompts_of(truth.truth.labels)
-    plan: Json = {
-        **settings,
-        'score_threshold': score_threshold,
-        'prompts': prompts,
-        'images': [image.file for image in truth.truth.images],
-    }
-    content = json.dumps(plan, sort_keys=True, default=str)
-    manifest = Manifest(
-        version='',
-        plan={key: value for key, value in plan.items() if key != 'images'},
-        plan_id=hashlib.sha256(content.encode()).hexdigest()[:12],
-        vocabulary=tuple(dict.fromkeys(prompts.values())),
-        models=(
-            ModelRecord(
-                task='detect',
-                model_id=str(getattr(model, 'model_id', type(model).__name__)),
-                model_revision=str(getattr(model, 'model_revision', '')),
-            ),
-        ),
-    )
-    if folder is not None:
-        begin(folder, manifest)
+    plan: Json = {**settings, 'score_threshold': score_threshold, 'prompts': prompts}
+    files = [image.file for image in truth.truth.images]
+    manifest = manifest_of(model, 'detect', plan, files, tuple(prompts.values()))
     vocabulary = Vocabulary(tuple(prompts))
 
     def look(number: int, image: TruthImage) -> FrameRecord:
         return _look(model, truth, number, image, vocabulary, prompts, score_threshold)
 
-    records = in_parts(
-        truth.truth.images,
-        look,
-        FrameRecord,
-        folder=folder,
-        pictures=lambda image: [truth.picture(image)],
-        progress=progress,
-    )
-    if folder is not None:
-        write_lines(folder / ANNOTATIONS, records)
+    with kept_in(folder, manifest):
+        records = in_parts(
+            truth.truth.images,
+            look,
+            FrameRecord,
+            folder=folder,
+            pictures=lambda image: [truth.picture(image)],
+            progress=progress,
+        )
+        if folder is not None:
+            write_lines(folder / ANNOTATIONS, records)
     return records, manifest
 
 

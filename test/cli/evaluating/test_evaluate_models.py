@@ -13,6 +13,7 @@ from vlm_ros.data.formats import write_coco, write_yolo, WRITERS
 from vlm_ros.evaluation import parts
 from vlm_ros.records import DetectionRecord, FrameRecord, ImageRecord
 from vlm_ros.results import Status
+from vlm_ros.whole_files import locked
 
 
 def test_a_backend_is_run_and_goes_on_where_it_stopped(capsys, tmp_path, truth):
@@ -131,6 +132,20 @@ def test_what_failed_is_tried_again_and_nothing_else(capsys, tmp_path, truth, mo
         monkeypatch.setattr(backends, 'load', lambda *_, own=model, **__: own)
         assert numbers(capsys, *args)['coverage']['answered'] == answered
         assert getattr(model, 'looked', model.calls) == calls
+
+
+def test_two_runs_do_not_write_one_folder(capsys, tmp_path, truth):
+    args = ['--backend', 'fake', '--truth', truth, '--output', tmp_path / 'out']
+    numbers(capsys, *args)
+    assert json.loads((tmp_path / 'out' / 'dataset.json').read_text())['version']
+    with locked(tmp_path / 'out' / '.evaluate.lock', waits=False):
+        status, _, err = evaluate(capsys, *args, '-q')
+    assert (status, 'another process is writing' in err) == (2, True)
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other' / 'letter').touch()
+    status, _, err = evaluate(capsys, *args[:-1], tmp_path / 'other', '-q')
+    assert (status, 'holds no dataset' in err) == (2, True)
+    assert [path.name for path in (tmp_path / 'other').iterdir()] == ['letter']
 
 
 @pytest.mark.parametrize(
