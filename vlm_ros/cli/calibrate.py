@@ -2,7 +2,7 @@
 
 import argparse
 
-from vlm_ros.cli.options import text
+from vlm_ros.cli.evaluating.arguments import add_map_argument, add_truth_arguments, BOXES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,21 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--truth',
         required=True,
         metavar='TRUTH',
-        help='a COCO or LVIS file, a YOLO data.yaml, a VOC or KITTI folder',
+        help=BOXES,
     )
-    parser.add_argument(
-        '--format', default='', metavar='NAME', help='the layout of TRUTH (told by its content)'
-    )
-    parser.add_argument('--images', metavar='DIR', help='the pictures (looked for near TRUTH)')
-    parser.add_argument('--split', metavar='NAME', help='which part of TRUTH')
-    parser.add_argument(
-        '--map',
-        type=text,
-        action='append',
-        default=[],
-        metavar='A=B',
-        help='predictions called A are B in the truth; A= leaves them out; several times',
-    )
+    add_truth_arguments(parser)
+    add_map_argument(parser)
     parser.add_argument(
         '--by',
         default='f1',
@@ -44,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--min-things', type=int, default=10, metavar='N',
         help='classes with fewer true boxes get no threshold (%(default)s)',
     )  # fmt: skip
-    parser.add_argument('--output', required=True, metavar='FILE', help='the YAML to write')
+    parser.add_argument('-o', '--output', required=True, metavar='FILE', help='the YAML to write')
     parser.add_argument('-q', '--quiet', action='store_true', help='errors only')
 
 

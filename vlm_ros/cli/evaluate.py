@@ -5,6 +5,7 @@ What is evaluated follows from the layout of the truth; docs/evaluate.md has the
 
 import argparse
 
+from vlm_ros.cli.evaluating.arguments import add_map_argument, add_truth_arguments, BOXES
 from vlm_ros.cli.options import text
 
 
@@ -20,12 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--truth',
         required=True,
         metavar='TRUTH',
-        help='a COCO or LVIS file, a YOLO data.yaml, a VOC or KITTI folder, or the files of '
-        'RefCOCO, Flickr30k Entities, VQA v2, GQA, nuScenes-QA, POPE, NLVR2, COCO captions, or '
-        'what vlm-ros questions wrote',
-    )
-    parser.add_argument(
-        '--format', default='', metavar='NAME', help='the layout of TRUTH (told by its content)'
+        help=f'{BOXES}, or the files of RefCOCO, Flickr30k Entities, VQA v2, GQA, nuScenes-QA, '
+        'POPE, NLVR2, COCO captions, or what vlm-ros questions wrote',
     )
     parser.add_argument(
         '--task',
@@ -33,16 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=('detect', 'ground', 'refer', 'answer', 'verify', 'retrieve', 'caption'),
         help='what is evaluated (what TRUTH is the truth of)',
     )
-    parser.add_argument('--images', metavar='DIR', help='the pictures (looked for near TRUTH)')
-    parser.add_argument('--split', metavar='NAME', help='which part of TRUTH')
-    parser.add_argument(
-        '--map',
-        type=text,
-        action='append',
-        default=[],
-        metavar='A=B',
-        help='predictions called A are B in the truth; A= leaves them out; several times',
-    )
+    add_truth_arguments(parser)
+    add_map_argument(parser)
     parser.add_argument(
         '--all-classes', action='store_true', help='score classes nobody looked for, too'
     )
@@ -86,7 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='boxes that score less are not asked for; AP needs weak ones, too (0.01)',
     )  # fmt: skip
     model.add_argument(
-        '--output', metavar='DIR', help='keep what the model says; a second run goes on from there'
+        '-o',
+        '--output',
+        metavar='DIR',
+        help='keep what the model says; a second run goes on from there',
     )
     output = parser.add_argument_group('output')
     output.add_argument('--json', action='store_true', help='one JSON object on stdout')

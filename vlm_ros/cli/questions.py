@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from vlm_ros.cli.evaluating.arguments import add_truth_arguments, BOXES
 from vlm_ros.cli.options import number, positive
 
 _EPILOG = """\
@@ -19,18 +20,11 @@ exit status:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = _EPILOG
-    parser.add_argument(
-        'truth', metavar='TRUTH', help='a COCO or LVIS file, a YOLO data.yaml, a VOC or KITTI '
-        'folder'
-    )  # fmt: skip
+    parser.add_argument('truth', metavar='TRUTH', help=BOXES)
     parser.add_argument(
         '-o', '--output', required=True, metavar='FILE.jsonl', help='the file to write'
     )
-    parser.add_argument(
-        '--format', default='', metavar='NAME', help='the layout of TRUTH (told by its content)'
-    )
-    parser.add_argument('--images', metavar='DIR', help='the pictures (looked for near TRUTH)')
-    parser.add_argument('--split', metavar='NAME', help='which part of TRUTH')
+    add_truth_arguments(parser)
     parser.add_argument(
         '--colours',
         metavar='FILE.yaml',
