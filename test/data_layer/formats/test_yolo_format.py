@@ -208,3 +208,17 @@ def test_places_are_looked_for_from_the_folder_of_data_yaml(tmp_path):
     path.write_text('names: [car]\nval: 5\n')
     with pytest.raises(InputError, match='is 5; give a folder of images'):
         read_yolo(path, split='val')
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('names: [yes, no]\nval: .\n', 'True is no text; put quotes'),
+        ('names: {0: car, 1: null}\nval: .\n', 'None is no text; put quotes'),
+        ('names: [car]\nkpt_shape: [17, 3]\nval: .\n', 'labels of poses'),
+    ],
+)
+def test_settings_that_are_not_meant_are_told(tmp_path, text, words):
+    (tmp_path / 'data.yaml').write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_yolo(tmp_path / 'data.yaml', split='val')

@@ -276,3 +276,17 @@ def test_a_file_of_one_line_is_told_apart(request, tmp_path, name):
     assert layout_of(path) == name
     path.write_text(path.read_text().replace('"label": "yes"', '"label": "Yes"'))
     assert len(read_language(path, name if name != 'questions' else 'pope').items) == 1
+
+
+def test_a_missing_annotation_is_called_missing(tmp_path, flickr30k):
+    (flickr30k / 'Annotations' / '1000.xml').unlink()
+    with pytest.raises(InputError, match=r'1000.xml is missing$') as caught:
+        read_language(flickr30k, 'flickr30k')
+    assert 'no annotation of' not in str(caught.value)
+    lists = tmp_path / 'voc' / 'ImageSets' / 'Main'
+    lists.mkdir(parents=True)
+    (lists / 'val.txt').write_text('nope\n')
+    (tmp_path / 'voc' / 'Annotations').mkdir()
+    with pytest.raises(InputError, match=r'nope.xml is missing$') as caught:
+        read_boxes(tmp_path / 'voc', 'voc', split='val')
+    assert 'not an annotation' not in str(caught.value)

@@ -167,8 +167,9 @@ def _annotations(folder: Path, split: str | None) -> list[Path]:
 
 
 def _read(path: Path, fitting: Fitting) -> TruthImage:
+    text = content(path)
     try:
-        root = ET.fromstring(content(path))
+        root = ET.fromstring(text)
     except (ET.ParseError, ValueError) as error:
         raise InputError(f'{path} is not an annotation of VOC: {error}') from error
     width = whole_number(_text(root, 'size/width', path), f'width of {path}')

@@ -140,6 +140,8 @@ def read_yolo(
             impossible.
     """
     settings = _settings(path)
+    if 'kpt_shape' in settings:
+        raise InputError(f'{path} has labels of poses; give a dataset of boxes or outlines')
     names = _names(settings, path)
     fitting = Fitting(tolerance_px)
     truths = []
@@ -175,6 +177,10 @@ def _names(settings: dict[Any, Any], path: Path) -> dict[int, str]:
     if not isinstance(names, dict) or not names:
         raise InputError(f'{path} has no `names`; list the classes there')
     where = f'names of {path}'
+    # YAML takes a bare yes or no for something else.
+    strange = [own for own in names.values() if isinstance(own, bool) or own is None]
+    if strange:
+        raise InputError(f'{where}: {strange[0]!r} is no text; put quotes around the name')
     found = {whole_number(str(number), where): str(name) for number, name in names.items()}
     if len(set(found.values())) < len(found):
         raise InputError(f'{where}: a class is there twice')

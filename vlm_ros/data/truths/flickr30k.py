@@ -59,8 +59,9 @@ def read_flickr30k(
 
 
 def _annotations(path: Path) -> tuple[str, dict[str, list[Box]]]:
+    text = content(path)
     try:
-        root = ET.fromstring(content(path))
+        root = ET.fromstring(text)
     except (ET.ParseError, ValueError) as error:
         raise InputError(f'{path} is no annotation of Flickr30k Entities: {error}') from error
     found: dict[str, list[Box]] = {}
