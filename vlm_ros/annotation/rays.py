@@ -137,11 +137,12 @@ class RayWorkers:
 
     def close(self) -> None:
         """End the actors, and a cluster of our own; what is written is whole."""
-        for actor in list(getattr(self, '_actors', ())):
-            self._end(actor)
-        if self._is_own:
-            self._ray.shutdown()
-            self._is_own = False
+        with interrupts_held_back():  # a second Ctrl-C would leave some of them
+            for actor in list(getattr(self, '_actors', ())):
+                self._end(actor)
+            if self._is_own:
+                self._ray.shutdown()
+                self._is_own = False
 
     def _start(self) -> Any:
         # Numpy's threads are settled when it is imported, before any line of ours runs there.

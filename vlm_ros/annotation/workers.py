@@ -93,8 +93,9 @@ class Workers:
 
     def close(self) -> None:
         """End the processes; what they had begun is lost, what is written is whole."""
-        for worker in self._workers:
-            worker.end()
+        with interrupts_held_back():  # a second Ctrl-C would leave some of them
+            for worker in self._workers:
+                worker.end()
         self._workers.clear()
 
     def _messages(self, attempts: Attempts) -> Iterator[tuple['_Worker', Any]]:

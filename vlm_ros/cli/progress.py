@@ -4,9 +4,12 @@ from collections.abc import Iterator
 import contextlib
 import sys
 import time
-from typing import Any, TypeVar
+from typing import Any, TYPE_CHECKING, TypeVar
 
 from vlm_ros.cli.exits import complain
+
+if TYPE_CHECKING:
+    from vlm_ros.annotation.tally import Progress as Tally
 
 _SHOWN_AFTER_S = 1.0
 """Work that is done sooner needs no bar."""
@@ -104,7 +107,7 @@ class AnnotationProgress:
         self._bar: Any = None
         self._task: Any = None
         self._status: Any = None
-        self.last: Any = None
+        self.last: Tally | None = None
 
     def __enter__(self) -> 'AnnotationProgress':
         if self._is_shown:
@@ -129,7 +132,7 @@ class AnnotationProgress:
             self._bar = None
         self._is_shown = False
 
-    def __call__(self, now: Any) -> None:
+    def __call__(self, now: 'Tally') -> None:
         """Take note of how far it is."""
         if self.last is None:
             self._end_status()
@@ -160,7 +163,7 @@ class AnnotationProgress:
             self._status.stop()
             self._status = None
 
-    def _show(self, now: Any) -> None:
+    def _show(self, now: 'Tally') -> None:
         from rich import progress
 
         self._bar = progress.Progress(
