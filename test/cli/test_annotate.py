@@ -106,8 +106,11 @@ def test_a_bag_becomes_a_dataset_in_every_format(capsys, tmp_path):
     args += ['--format', 'kitti', '--caption', '--question', 'is there a car?', '--track']
     status, err = run(capsys, *args)
     assert status == 0
-    assert err.startswith(f'vlm-ros: 6 images in {out}, ')
-    assert err.count('\n') == 1
+    last, exports = err.splitlines()
+    assert re.fullmatch(
+        rf'vlm-ros: 6 images in {out}, 36 boxes in 6 images, 6 tracks, [\d.]+ a second', last
+    )
+    assert exports == f'vlm-ros: exports in {out}/exports: coco, yolo, voc, kitti'
     found = records(out)
     assert [(row.topic, row.index) for row in found] == [('/front', i) for i in range(0, 12, 2)]
     boxes = sum(len(row.detections) for row in found)
@@ -127,9 +130,10 @@ def test_a_bag_becomes_a_dataset_in_every_format(capsys, tmp_path):
     before = everything(out)
     status, err = run(capsys, *args)
     assert status == 0
-    first, last = err.splitlines()
-    assert first == 'vlm-ros: going on: 1 of 1 chunks, about 6 images, are done already'
-    assert last == f'vlm-ros: 6 images in {out}, 6 of them from before'
+    assert err.splitlines()[:2] == [
+        'vlm-ros: going on: 1 of 1 chunks, about 6 images, are done already',
+        f'vlm-ros: 6 images in {out}, 6 of them from before, 36 boxes in 6 images, 6 tracks',
+    ]
     assert everything(out) == before
 
 

@@ -22,6 +22,34 @@ _FIELD = {
 }
 
 
+def check_models(plan: AnnotationPlan) -> None:
+    """See, before anything is loaded, that the backends of a plan can do what it wants.
+
+    What depends on the model, or on another package, is seen when that is loaded.
+
+    Raises:
+        BackendError: There is no such backend, or it cannot do what it is wanted for.
+        VocabularyError: The names cannot be looked for.
+    """
+    plan.prompts()
+    detects = 'detect' in _tasks(plan, 'boxes')
+    for job in plan.jobs():
+        # Questions are answered by what is seen, too.
+        if TASK[job] not in _tasks(plan, job) and not (job == 'answers' and detects):
+            raise _unfit(plan.backends.get(job, plan.backend), job)
+
+
+def _tasks(plan: AnnotationPlan, job: Job) -> tuple[str, ...]:
+    return backends.tasks_named(plan.backends.get(job, plan.backend).name)
+
+
+def _unfit(wanted: BackendPlan, job: Job) -> BackendError:
+    return BackendError(
+        f'the backend {wanted.name!r} cannot {TASK[job]}, which {job} need; name one that can: '
+        f'--use {job}=BACKEND, see vlm-ros backends'
+    )
+
+
 def load_annotator(plan: AnnotationPlan, *, threads: int = 0) -> Annotator:
     """Load the models of a plan, each once, however much it does.
 
@@ -46,10 +74,7 @@ def load_annotator(plan: AnnotationPlan, *, threads: int = 0) -> Annotator:
             if TASK[job] in tasks_of(model):
                 chosen[_FIELD[job]] = model
             elif job in plan.jobs() and not (job == 'answers' and 'detector' in chosen):
-                raise BackendError(
-                    f'the backend {wanted.name!r} cannot {TASK[job]}, which {job} need; name one '
-                    f'that can: --use {job}=BACKEND, see vlm-ros backends'
-                )
+                raise _unfit(wanted, job)
         return Annotator(plan, Models(**chosen))  # type: ignore[arg-type]
     except BaseException:
         for _, model in loaded:

@@ -1,6 +1,7 @@
 """Plans in files, and what is put over them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,20 @@ def make_plan(content: Json, file: str | None) -> AnnotationPlan:
         return AnnotationPlan.model_validate(content)
     except ValidationError as error:
         raise InputError(_one_line(error, file)) from error
+
+
+def differences(before: Json, now: Json, within: str = '') -> Iterator[str]:
+    """Yield in what two plans differ, such as `sampling.rate_hz was 2 and is 4`."""
+    for name in dict.fromkeys([*before, *now]):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from differences(old, new, f'{within}{name}.')
+        elif old != new:
+            yield f'{within}{name} was {_value(old)} and is {_value(new)}'
+
+
+def _value(value: Any) -> str:
+    return 'nothing' if value in (None, '', [], {}) else json.dumps(value, ensure_ascii=False)
 
 
 def _kind(value: Any) -> str:

@@ -10,6 +10,7 @@ from vlm_ros.annotation.chunks import Chunk, chunks_of
 from vlm_ros.annotation.merging import merge
 from vlm_ros.annotation.parts import IMAGES, is_done, is_picture_of_ours
 from vlm_ros.annotation.plan import AnnotationPlan
+from vlm_ros.annotation.plan_files import differences
 from vlm_ros.annotation.sources import check_sources, source_records
 from vlm_ros.annotation.tally import Progress, Tally
 from vlm_ros.annotation.work import Crew
@@ -58,7 +59,9 @@ def annotate(
         check_plan(folder, plan)
     chunks = chunks_of(plan)
     left = sum(anew or not is_done(folder, chunk.number) for chunk in chunks)
-    models = crew.models(left)
+    manifest_path = folder / MANIFEST
+    is_done_already = not left and manifest_path.exists()
+    models = _read(manifest_path).models if is_done_already else crew.models(left)
     with held(folder):
         manifest = new_manifest(plan, models, source_records(plan))
         if anew and (folder / MANIFEST).exists():
@@ -179,10 +182,10 @@ def check_plan(folder: Path, plan: AnnotationPlan) -> None:
 
 def _check_plan(folder: Path, before: Manifest, manifest: Manifest) -> None:
     if before.plan_id != manifest.plan_id:
-        differ = [key for key in manifest.plan if manifest.plan[key] != before.plan.get(key)]
+        differ = '; '.join(differences(before.plan, manifest.plan))
         raise InputError(
-            f'{folder} was made by another plan, which differs in {", ".join(differ)}; '
-            'choose another folder, or begin it anew (--anew)'
+            f'{folder} was made by another plan: {differ}; choose another folder, or remove '
+            'what is there and begin anew (--anew)'
         )
 
 

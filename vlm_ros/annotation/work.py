@@ -9,6 +9,7 @@ from vlm_ros.annotation.annotator import Annotator
 from vlm_ros.annotation.chunks import Chunk
 from vlm_ros.annotation.entries import key_of
 from vlm_ros.annotation.failures import failure_of
+from vlm_ros.annotation.loading import load_annotator
 from vlm_ros.annotation.parts import part_path, read_part, write_image, write_part
 from vlm_ros.annotation.plan import AnnotationPlan
 from vlm_ros.annotation.reading import Reader
@@ -58,28 +59,35 @@ class Alone:
 
     Args:
         plan: What is wanted.
-        annotator: Of the same plan.
+        annotator: Of the same plan; None to load its models when there is something to do.
     """
 
-    def __init__(self, plan: AnnotationPlan, annotator: Annotator) -> None:
+    def __init__(self, plan: AnnotationPlan, annotator: Annotator | None = None) -> None:
         self._plan = plan
         self._annotator = annotator
 
     def models(self, chunks: int = 1) -> tuple[ModelRecord, ...]:
-        """Say what is loaded."""
-        return self._annotator.models.records()
+        """Load, and say what was loaded."""
+        return self._loaded().models.records()
 
     def work(self, chunks: Sequence[Chunk], folder: Path) -> Iterator[tuple[Chunk, Step | None]]:
         """Write the parts of some chunks; yields each step, and None when a chunk is done."""
+        annotator = self._loaded()
         with Reader(self._plan) as reader:
             for chunk in chunks:
-                for step in annotate_chunk(self._plan, chunk, folder, self._annotator, reader):
+                for step in annotate_chunk(self._plan, chunk, folder, annotator, reader):
                     yield chunk, step
                 yield chunk, None
 
     def close(self) -> None:
         """Free the models."""
-        self._annotator.close()
+        if self._annotator is not None:
+            self._annotator.close()
+
+    def _loaded(self) -> Annotator:
+        if self._annotator is None:
+            self._annotator = load_annotator(self._plan)
+        return self._annotator
 
 
 def annotate_chunk(

@@ -4,7 +4,14 @@ import os
 import sys
 
 from vlm_ros.backends.options import parse_options, split_options
-from vlm_ros.backends.registry import BackendInfo, describe, ENTRY_POINT_GROUP, load, names
+from vlm_ros.backends.registry import (
+    BackendInfo,
+    describe,
+    ENTRY_POINT_GROUP,
+    load,
+    names,
+    tasks_named,
+)
 
 __all__ = [
     'ENTRY_POINT_GROUP',
@@ -14,6 +21,7 @@ __all__ = [
     'names',
     'parse_options',
     'split_options',
+    'tasks_named',
 ]
 
 # OpenMP's threads spin while they wait for work. On a machine that other processes use too, that

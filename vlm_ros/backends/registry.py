@@ -225,6 +225,18 @@ def weights_of(name: str) -> tuple[Weights, ...]:
     return _BUILT_IN[name].weights if name in _BUILT_IN else ()
 
 
+def tasks_named(name: str) -> tuple[str, ...]:
+    """Return what a backend can do with one model or another, without importing a built-in one.
+
+    Of another package's backend that is all there is, until it is loaded.
+
+    Raises:
+        UnknownBackendError: Nothing registered that name.
+    """
+    _check_name(name)
+    return _BUILT_IN[name].tasks if name in _BUILT_IN else tuple(TASKS)
+
+
 def load(name: str, /, *, device: str = 'cpu', model: str = '', **options: Any) -> Model:
     """Load a backend: its weights are in memory when this returns.
 

@@ -18,7 +18,7 @@ from vlm_ros.cli.options import (
 
 if TYPE_CHECKING:
     from vlm_ros.annotation.plan import AnnotationPlan
-    from vlm_ros.annotation.tally import Progress
+    from vlm_ros.annotation.summary import Summary
     from vlm_ros.annotation.work import Crew
     from vlm_ros.records import Manifest
 
@@ -144,8 +144,12 @@ def _formats(argument: str) -> list[str]:
 def main(args: argparse.Namespace) -> int:
     """Make the dataset; return the exit status."""
     from vlm_ros.annotation.exports import check_formats, export
-    from vlm_ros.annotation.run import annotate
+    from vlm_ros.annotation.loading import check_models
+    from vlm_ros.annotation.run import annotate, check_plan
+    from vlm_ros.annotation.summary import summary_of
     from vlm_ros.cli.annotation_plan import plan_of
+    from vlm_ros.cli.annotation_summary import notes, totals
+    from vlm_ros.cli.counting import counted
     from vlm_ros.cli.progress import AnnotationProgress
     from vlm_ros.data.media import check_source
 
@@ -154,6 +158,9 @@ def main(args: argparse.Namespace) -> int:
         check_source(source)
     check_formats(plan, args.format)
     folder = Path(args.output).expanduser()
+    if not args.anew:
+        check_plan(folder, plan)
+    check_models(plan)
     with AnnotationProgress(quiet=args.quiet) as progress, _crew(args, plan) as crew:
         try:
             manifest = annotate(plan, folder, crew=crew, progress=progress, anew=args.anew)
@@ -164,16 +171,18 @@ def main(args: argparse.Namespace) -> int:
             progress.close()
             done = progress.last
             complain(
-                f'interrupted after {_images(done.frames if done else 0)}; what is done is in '
-                f'{folder}, and the same command goes on from there',
+                f'interrupted after {counted(done.frames if done else 0, "image")}; what is done '
+                f'is in {folder}, and the same command goes on from there',
                 kind='',
             )
             return Exit.INTERRUPTED
-    for name, files in written.items():
-        if files.left_out and not args.quiet:
-            complain(f'{name}: {len(files.left_out)} left out, such as '
-                     f'{files.left_out[0].name}: {files.left_out[0].reason}', kind='')  # fmt: skip
-    return _end(args, plan, folder, manifest, progress.last, taken_s)
+    summary = summary_of(folder, plan)
+    new = progress.last.frames if progress.last else 0
+    if not args.quiet:
+        complain(totals(summary, folder, manifest, plan, new=new, taken_s=taken_s), kind='')
+        for note in notes(summary, folder, plan, written):
+            complain(note, kind='')
+    return _end(summary, manifest)
 
 
 @contextlib.contextmanager
@@ -188,39 +197,16 @@ def _crew(args: argparse.Namespace, plan: 'AnnotationPlan') -> Iterator['Crew']:
 
         crew = Workers(plan, args.workers)
     else:
-        from vlm_ros.annotation.loading import load_annotator
         from vlm_ros.annotation.work import Alone
 
-        crew = Alone(plan, load_annotator(plan))
+        crew = Alone(plan)
     try:
         yield crew
     finally:
         crew.close()
 
 
-def _end(
-    args: argparse.Namespace,
-    plan: 'AnnotationPlan',
-    folder: Path,
-    manifest: 'Manifest',
-    done: 'Progress | None',
-    taken_s: float,
-) -> int:
-    from vlm_ros.annotation.summary import summary_of
-
-    summary = summary_of(folder, plan)
-    frames = done.frames if done else 0
-    if not args.quiet:
-        parts = [f'{_images(summary.images)} in {folder}']
-        if frames < summary.images:
-            parts.append(f'{summary.images - frames} of them from before')
-        if frames:
-            parts.append(f'{frames / taken_s:.1f} a second')
-        if summary.failed:
-            parts.append(f'{summary.failed} failed')
-        if manifest.skipped:
-            parts.append(f'{len(manifest.skipped)} skipped, see {folder / "dataset.json"}')
-        complain(', '.join(parts), kind='')
+def _end(summary: 'Summary', manifest: 'Manifest') -> Exit:
     if summary.failed:
         complain(f'{summary.failure}; the same command tries what failed again')
         return Exit.FAILED
@@ -228,7 +214,3 @@ def _end(
         complain(manifest.skipped[0].reason)
         return Exit.UNUSABLE
     return Exit.OK if summary.found else Exit.NOTHING
-
-
-def _images(count: int) -> str:
-    return f'{count} image{"" if count == 1 else "s"}'
