@@ -58,13 +58,7 @@ class Models:
     def records(self) -> tuple[ModelRecord, ...]:
         """Return what they are called."""
         return tuple(
-            ModelRecord(
-                task=task,
-                model_id=getattr(model, 'model_id', type(model).__name__),
-                model_revision=getattr(model, 'model_revision', ''),
-            )
-            for task, model in vars(self).items()
-            if model is not None
+            ModelRecord.of(task, model) for task, model in vars(self).items() if model is not None
         )
 
 

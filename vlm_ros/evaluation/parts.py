@@ -93,13 +93,7 @@ def manifest_of(
         plan=plan,
         plan_id=hashlib.sha256(content.encode()).hexdigest()[:12],
         vocabulary=tuple(dict.fromkeys(vocabulary)),
-        models=(
-            ModelRecord(
-                task=task,
-                model_id=str(getattr(model, 'model_id', type(model).__name__)),
-                model_revision=str(getattr(model, 'model_revision', '')),
-            ),
-        ),
+        models=(ModelRecord.of(task, model),),
     )
 
 

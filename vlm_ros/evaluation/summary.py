@@ -147,6 +147,7 @@ def compare_runs(
     labels: Sequence[str],
     *,
     threshold: float | Mapping[str, float] = 0.5,
+    first_threshold: float | Mapping[str, float] | None = None,
     iou: float = 0.5,
     resamples: int = RESAMPLES,
     seed: int = SEED,
@@ -157,7 +158,8 @@ def compare_runs(
         first: The run that the other is held against.
         second: The other, of the same images in the same order.
         labels: The classes of both.
-        threshold: As for `summarize`, of both.
+        threshold: As for `summarize`.
+        first_threshold: That of the first; None for the same.
         iou: As for `summarize`.
         resamples: How often images are drawn anew, and exchanged.
         seed: The same gives the same.
@@ -189,7 +191,10 @@ def compare_runs(
     as_large = (np.abs(exchanged) >= np.abs(own) - 1e-12).sum(axis=0)
     p_values = np.where(np.isnan(own), np.nan, (as_large + 1) / (resamples + 1))
     samples = np.array(drawn).reshape(-1, 2)
-    at = [counts(run, threshold, overlap_of(iou)) for run in (one, other)]
+    first_at = threshold if first_threshold is None else first_threshold
+    at = [
+        counts(run, least, overlap_of(iou)) for run, least in ((one, first_at), (other, threshold))
+    ]
     return RunComparison(
         {
             name: _quantiles(float(own[i]), samples[:, i], len(both))

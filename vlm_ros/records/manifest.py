@@ -11,11 +11,30 @@ FORMAT = 1
 
 
 class ModelRecord(Record):
-    """The model that did a task; see `vlm_ros.results.Provenance`."""
+    """The model that did a task; see `vlm_ros.results.Provenance`.
+
+    Attributes:
+        task: What it did.
+        model_id: What it is called.
+        model_revision: Of which version.
+        score_threshold: From which score on it takes a box for found; None where it does not tell.
+    """
 
     task: str
     model_id: str
     model_revision: str
+    score_threshold: float | None = None
+
+    @classmethod
+    def of(cls, task: str, model: object) -> 'ModelRecord':
+        """Return the record of a model."""
+        own = getattr(model, 'score_threshold', None)
+        return cls(
+            task=task,
+            model_id=str(getattr(model, 'model_id', type(model).__name__)),
+            model_revision=str(getattr(model, 'model_revision', '')),
+            score_threshold=own if isinstance(own, float) else None,
+        )
 
 
 class SourceRecord(Record):
@@ -71,3 +90,12 @@ class Manifest(Record):
     models: tuple[ModelRecord, ...] = ()
     sources: tuple[SourceRecord, ...] = ()
     skipped: tuple[SkippedRecord, ...] = ()
+
+    @property
+    def score_threshold(self) -> float | None:
+        """From which score on boxes count: what was asked for, or else the model's own."""
+        asked = self.plan.get('score_threshold')
+        if 'sources' in self.plan and isinstance(asked, float):
+            return asked
+        own = [row.score_threshold for row in self.models if row.score_threshold is not None]
+        return own[0] if own else None

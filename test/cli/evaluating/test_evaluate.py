@@ -17,6 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 import pytest
 
+from vlm_ros.cli.main import main
 from vlm_ros.data.formats import write_kitti, write_voc, write_yolo
 from vlm_ros.records import ImageRecord, ReviewRecord, Verdict, write_lines
 from vlm_ros.results import Status
@@ -322,3 +323,19 @@ def test_images_that_a_person_rejected_are_left_out(capsys, tmp_path, truth):
     _, out, err = evaluate(capsys, run, '--truth', truth, '--json')
     assert json.loads(out)['coverage']['failed'] == 1
     assert 'the first was rejected in review' in err
+
+
+def test_an_annotated_dataset_counts_from_what_it_was_annotated_at(capsys, tmp_path, truth):
+    pictures = tmp_path / 'photographs' / 'images' / 'chelsea.png'
+    args = ['annotate', str(pictures), '--backend', 'fake', '--vocabulary', 'cat', '-q']
+    for name, score, more in (('own', 0.9, []), ('asked', 0.2, ['--score-threshold', '0.1'])):
+        main([*args, '-o', str(tmp_path / name), *more])
+        boxes = [('cat', score, 110, 15, 450, 299)]
+        write_lines(tmp_path / name / 'annotations.jsonl', [record(0, 'chelsea', boxes)])
+    capsys.readouterr()
+    found = numbers(capsys, tmp_path / 'own', '--truth', truth, '--against', tmp_path / 'asked')
+    assert (found['threshold'], found['overall']['recall']['value']) == (0.9, 1)
+    counts = [found['comparison']['missed'][name] for name in ('better', 'worse')]
+    assert counts == [0, 0]  # each at its own
+    found = numbers(capsys, tmp_path / 'asked', '--truth', truth)
+    assert (found['threshold'], found['overall']['recall']['value']) == (0.1, 1)

@@ -30,6 +30,8 @@ from vlm_ros.results import Status
 THRESHOLD, IOU = 0.5, 0.5
 LEAST_SCORE = 0.01
 SHOWN_NAMES = 10
+MANY = 10_000_000
+"""Boxes times resamples from which on intervals take more than some ten seconds."""
 
 
 def evaluate(args: argparse.Namespace, layout: str) -> int:
@@ -40,12 +42,16 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
     truth = read(args, layout)
     other = read_predictions(Path(args.against), truth) if args.against else None
     _check_early(args, truth, other)
-    predicted, own_threshold = _predicted(args, truth)
+    predicted = _predicted(args, truth)
     if args.track:
         predicted = follow(truth, predicted)
     naming, paired = paired_with(args, truth, predicted, other)
-    names = {label: _names_of(label, predicted, naming) for label in paired.labels}
-    threshold = _threshold(args.threshold, names, own_threshold)
+    threshold = _threshold_of(args, predicted, naming, paired)
+    boxes = sum(len(image.labels) for image in paired.images)
+    if boxes * args.resamples > MANY and not args.quiet:
+        complain(
+            f'intervals of {boxes} boxes take a while; --resamples 0 leaves them out', kind=''
+        )
     summary = summarize(
         paired.images,
         paired.labels,
@@ -181,9 +187,9 @@ def _some(names: Sequence[str]) -> str:
     return ', '.join(names[:SHOWN_NAMES]) + (f' and {more} more' if more > 0 else '')
 
 
-def _predicted(args: argparse.Namespace, truth: BoxTruth) -> tuple[PredictedSet, float | None]:
+def _predicted(args: argparse.Namespace, truth: BoxTruth) -> PredictedSet:
     if args.backend is None:
-        return read_predictions(Path(args.predictions), truth), None
+        return read_predictions(Path(args.predictions), truth)
     if truth.picture(truth.truth.images[0]) is None:
         raise InputError(
             f'the pictures of {args.truth} were not found, such as '
@@ -202,11 +208,14 @@ def _predicted(args: argparse.Namespace, truth: BoxTruth) -> tuple[PredictedSet,
             folder=Path(args.output) if args.output else None,
             progress=progress.advance,
         )
-        own = getattr(model, 'score_threshold', None)
-    predicted = of_records(
-        records, truth.truth.images, args.backend, manifest, moments=truth.moments
-    )
-    return predicted, own if isinstance(own, float) else None
+    return of_records(records, truth.truth.images, args.backend, manifest, moments=truth.moments)
+
+
+def _threshold_of(
+    args: argparse.Namespace, predicted: PredictedSet, naming: Naming, paired: Paired
+) -> float | Mapping[str, float]:
+    names = {label: _names_of(label, predicted, naming) for label in paired.labels}
+    return _threshold(args.threshold, names, predicted.score_threshold)
 
 
 def _threshold(
@@ -238,7 +247,7 @@ def _against(
 ) -> RunComparison | None:
     if other is None:
         return None
-    _, beside = paired_with(args, truth, other, predicted)
+    naming, beside = paired_with(args, truth, other, predicted)
     if beside.labels != paired.labels:
         raise InputError(
             f'{args.against} was asked for {", ".join(beside.labels)} and not for '
@@ -249,6 +258,7 @@ def _against(
         paired.images,
         paired.labels,
         threshold=threshold,
+        first_threshold=_threshold_of(args, other, naming, beside),
         iou=args.iou,
         resamples=args.resamples,
     )

@@ -65,6 +65,7 @@ class PredictedSet:
         vocabulary: The names that were looked for; empty where that is not known.
         unused: How many images were predicted that the truth does not have.
         model: What made them; empty where that is not known.
+        score_threshold: From which score on they count; None where that is not known.
         prompts: What was looked for, each with the name that it is found as; empty where that is
             the same, or not known.
     """
@@ -73,6 +74,7 @@ class PredictedSet:
     vocabulary: tuple[str, ...] = ()
     unused: int = 0
     model: str = ''
+    score_threshold: float | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
 
     def prompts_of(self, label: str) -> tuple[str, ...]:
@@ -157,6 +159,7 @@ def of_records(
         manifest.vocabulary if manifest else (),
         len(records) - sum(row is not None for row in rows),
         ', '.join(model.model_id for model in manifest.models) if manifest else '',
+        manifest.score_threshold if manifest else None,
         _prompts(manifest) if manifest else {},
     )
 
