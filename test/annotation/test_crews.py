@@ -108,7 +108,7 @@ def test_no_more_workers_are_loaded_than_there_are_chunks(video, tmp_path):
     assert set(seen) == {2}
     crew, seen = Workers(plan, 6), []
     with_crew(plan, tmp_path / 'out', crew, lambda _: seen.append(len(crew._workers)))
-    assert seen == [1]  # which says what the models are
+    assert seen == [0]
 
 
 def test_what_a_worker_cannot_do_is_said_here(video, tmp_path):
