@@ -282,6 +282,73 @@ def test_what_cannot_be_done_is_one_line_and_writes_nothing(
     assert not (tmp_path / 'out').exists()
 
 
+def test_another_plan_is_refused_with_what_differs_before_models_are_loaded(capsys, tmp_path):
+    args = ['sample:chelsea', '--vocabulary', 'cat', '-o', tmp_path / 'out', *FAKE]
+    assert run(capsys, *args, '--rate', 2) == (0, '')
+    before = everything(tmp_path / 'out')
+    broken = ['--option', 'nonsense=1']
+    status, err = run(capsys, *args, '--rate', 4, '--images', 'jpeg', *broken)
+    assert (status, err.count('\n')) == (2, 1)
+    assert (
+        'differs in sampling.rate_hz (2.0, now 4.0), images (nothing, now "jpeg"), '
+        'backend.options.nonsense (nothing, now 1); choose another folder, or remove what is there '
+        'and begin anew (--anew)'
+    ) in err
+    assert everything(tmp_path / 'out') == before
+
+
+def test_a_run_without_anything_to_do_loads_no_model(capsys, tmp_path, monkeypatch):
+    args = ['sample:chelsea', '--vocabulary', 'cat', '-o', tmp_path / 'out', *FAKE]
+    assert run(capsys, *args) == (0, '')
+    before = everything(tmp_path / 'out')
+    monkeypatch.setattr('vlm_ros.backends.load', None)
+    assert run(capsys, *args) == (0, '')
+    assert everything(tmp_path / 'out') == before
+    # What a backend cannot do is known without it.
+    status, err = run(capsys, 'sample:', '--tags', 'driving', '-o', tmp_path / 'tags')
+    assert (status, err.count('\n')) == (3, 1)
+    assert "the backend 'embedded' cannot classify" in err
+
+
+def test_a_misspelt_option_is_one_line_that_names_the_help_of_the_verb(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(['annotate', 'sample:', '-o', 'out', '--tracks'])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        'vlm-ros: error: unrecognized arguments: --tracks (did you mean --track?); '
+        'see vlm-ros annotate --help\n'
+    )
+
+
+def test_the_end_says_what_is_not_there(capsys, tmp_path):
+    args = ['sample:chelsea', '--backend', 'fake', '-o']
+    wanted = ['--vocabulary', 'cat, unknown dog', '--rate', 2, '--format', 'yolo,mcap']
+    wanted += ['--question', 'is it raining?', '--question', 'is there a cat?']
+    status, err = run(capsys, *args, tmp_path / 'out', *wanted)
+    assert status == 0
+    total, *notes = err.splitlines()
+    assert ' 1 box in 1 image, ' in total
+    assert notes == [
+        'vlm-ros: photographs have no time: --rate, --start and --stop leave none of them out',
+        'vlm-ros: not known to fake in any image: unknown dog',
+        # Not how to ask without evidence, which this command cannot.
+        "vlm-ros: not answered in any image: 'is it raining?': the answer was 'no', but no box "
+        'supports it',
+        f'vlm-ros: exports in {tmp_path}/out/exports: yolo, mcap',
+        'vlm-ros: yolo: without pictures, which training needs; annotate with --images jpeg into '
+        'another folder for them',
+    ]
+    bag = drive(tmp_path / 'drive', count=4)
+    late = [bag, '-o', tmp_path / 'late', '--backend', 'fake', '--caption', '--start', 100]
+    status, err = run(capsys, *late)
+    assert status == 1
+    assert err.splitlines() == [
+        f'vlm-ros: 0 images in {tmp_path}/late',
+        'vlm-ros: no image is between --start and --stop, in seconds from the beginning of a '
+        'source',
+    ]
+
+
 def test_plans_and_tags_of_odd_content(capsys, tmp_path):
     file = tmp_path / 'file.yaml'
     for content, message in (

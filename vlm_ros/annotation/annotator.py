@@ -18,6 +18,7 @@ from vlm_ros.errors import (
     StorageError,
 )
 from vlm_ros.grounded import GroundedAnswerer
+from vlm_ros.grounding.asking import WAY_OUT
 from vlm_ros.images import Image
 from vlm_ros.phrases import Vocabulary
 from vlm_ros.records import (
@@ -229,7 +230,7 @@ class Annotator:
             answer=answer.text,
             confidence=answer.confidence,
             evidence=detection_records(answer.evidence, None),
-            message=answer.message,
+            message=answer.message.removesuffix(f'; {WAY_OUT}'),  # there is no such option here
         )
 
     def _classify(self, image: Image) -> tuple[dict[str, TagRecord], list[str]]:

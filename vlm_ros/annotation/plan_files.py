@@ -68,13 +68,13 @@ def make_plan(content: Json, file: str | None) -> AnnotationPlan:
 
 
 def differences(before: Json, now: Json, within: str = '') -> Iterator[str]:
-    """Yield in what two plans differ, such as `sampling.rate_hz was 2 and is 4`."""
+    """Yield in what two plans differ, such as `sampling.rate_hz (2, now 4)`."""
     for name in dict.fromkeys([*before, *now]):
         old, new = before.get(name), now.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
             yield from differences(old, new, f'{within}{name}.')
         elif old != new:
-            yield f'{within}{name} was {_value(old)} and is {_value(new)}'
+            yield f'{within}{name} ({_value(old)}, now {_value(new)})'
 
 
 def _value(value: Any) -> str:

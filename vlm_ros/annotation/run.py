@@ -182,10 +182,10 @@ def check_plan(folder: Path, plan: AnnotationPlan) -> None:
 
 def _check_plan(folder: Path, before: Manifest, manifest: Manifest) -> None:
     if before.plan_id != manifest.plan_id:
-        differ = '; '.join(differences(before.plan, manifest.plan))
+        differ = ', '.join(differences(before.plan, manifest.plan))
         raise InputError(
-            f'{folder} was made by another plan: {differ}; choose another folder, or remove '
-            'what is there and begin anew (--anew)'
+            f'{folder} was made by another plan, which differs in {differ}; choose another '
+            'folder, or remove what is there and begin anew (--anew)'
         )
 
 

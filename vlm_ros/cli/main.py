@@ -4,6 +4,7 @@ import argparse
 import ast
 from collections.abc import Sequence
 import contextlib
+from difflib import get_close_matches
 import importlib
 import io
 import os
@@ -51,8 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(errors='backslashreplace')
     try:
-        parser = _parser(argv)
-        args = parser.parse_args(argv)
+        parser, verbs = _parsers(argv)
+        args, unknown = parser.parse_known_args(argv)
+        if unknown:
+            _refuse(verbs.get(args.verb, parser), unknown)
         if args.verb is None:
             parser.print_help(sys.stderr)
             return Exit.UNUSABLE
@@ -81,7 +84,19 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(Exit.UNUSABLE)
 
 
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
+    """Say that a verb has no such arguments, and which option was perhaps meant."""
+    known = [name for action in parser._actions for name in action.option_strings]
+    options = [word.partition('=')[0] for word in unknown if word.startswith('--')]
+    close = get_close_matches(options[0], known, 1) if options else []
+    hint = f' (did you mean {close[0]}?)' if close else ''
+    parser.error(f'unrecognized arguments: {" ".join(unknown)}{hint}')
+
+
+def _parsers(
+    argv: Sequence[str],
+) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser, and that of each verb."""
     parser = _Parser(
         prog='vlm-ros',
         description='Finds things in photographs and videos, describes them, answers questions.',
@@ -102,7 +117,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         # Only the verb in question is imported.
         if name in argv:
             _module(name).add_arguments(verb)
-    return parser
+    return parser, verbs.choices
 
 
 class _Version(argparse.Action):
