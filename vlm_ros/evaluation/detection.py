@@ -188,31 +188,7 @@ def _evaluated(
     from faster_coco_eval import COCO, COCOeval_faster
 
     numbers = {label: index for index, label in enumerate(labels, 1)}
-    truths: list[dict[str, Any]] = []
-    found: list[dict[str, Any]] = []
-    for image_id, image in enumerate(images, 1):
-        boxes = corners(image.truth_xyxy, 'truth')
-        sizes = areas(boxes) if image.areas is None else image.areas
-        rows = zip(boxes, image.truth_labels, image.crowds, sizes, strict=True)
-        for box, label, crowd, size in rows:
-            if label not in numbers:
-                continue
-            truths.append(
-                {
-                    'id': len(truths) + 1,
-                    'image_id': image_id,
-                    'category_id': numbers[label],
-                    'bbox': _xywh(box),
-                    'area': float(size),
-                    'iscrowd': int(crowd),
-                }
-            )
-        boxes = corners(image.xyxy, 'detections')
-        for box, label, score in zip(boxes, image.labels, image.scores, strict=True):
-            if label not in numbers or not image.judges(label):
-                continue
-            row = {'image_id': image_id, 'category_id': numbers[label], 'bbox': _xywh(box)}
-            found.append({**row, 'score': float(score)})
+    truths, found = _entries(images, numbers)
     coco = COCO(
         {
             'info': {},
@@ -243,6 +219,38 @@ def _evaluated(
     evaluator.evaluate()
     evaluator.accumulate()
     return evaluator.eval
+
+
+def _entries(
+    images: Sequence[DetectedImage], numbers: Mapping[str, int]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the true boxes and the detections of some classes, as COCO has them."""
+    truths: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    for image_id, image in enumerate(images, 1):
+        boxes = corners(image.truth_xyxy, 'truth')
+        sizes = areas(boxes) if image.areas is None else image.areas
+        rows = zip(boxes, image.truth_labels, image.crowds, sizes, strict=True)
+        for box, label, crowd, size in rows:
+            if label not in numbers:
+                continue
+            truths.append(
+                {
+                    'id': len(truths) + 1,
+                    'image_id': image_id,
+                    'category_id': numbers[label],
+                    'bbox': _xywh(box),
+                    'area': float(size),
+                    'iscrowd': int(crowd),
+                }
+            )
+        boxes = corners(image.xyxy, 'detections')
+        for box, label, score in zip(boxes, image.labels, image.scores, strict=True):
+            if label not in numbers or not image.judges(label):
+                continue
+            row = {'image_id': image_id, 'category_id': numbers[label], 'bbox': _xywh(box)}
+            found.append({**row, 'score': float(score)})
+    return truths, found
 
 
 def limits_of(images: Sequence[DetectedImage]) -> tuple[int, int, int]:
