@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import contextlib
+from datetime import timedelta
 import sys
 import time
 from typing import Any, TYPE_CHECKING, TypeVar
@@ -150,11 +151,14 @@ class AnnotationProgress:
         notes += f'{now.skipped} skipped' if now.skipped else ''
         if self._bar is None:
             self._show(now)
+        rate_hz = (now.images_done - now.images_before) / self.taken_s
+        left_s = (now.images - now.images_done) / rate_hz if rate_hz else 0.0
         self._bar.update(
             self._task,
             completed=now.images_done,
             total=now.images or None,
-            rate=f'{(now.images_done - now.images_before) / self.taken_s:.1f}/s',
+            rate=f'{rate_hz:.1f}/s',
+            left=str(timedelta(seconds=round(left_s))) if rate_hz else '',
             notes=notes,
         )
 
@@ -170,14 +174,15 @@ class AnnotationProgress:
             progress.MofNCompleteColumn(),
             progress.BarColumn(),
             progress.TextColumn('{task.fields[rate]}', markup=False),
-            progress.TimeRemainingColumn(elapsed_when_finished=True),
+            # From the same rate, which rich would take from the last seconds alone.
+            progress.TextColumn('{task.fields[left]}', markup=False),
             progress.TextColumn('{task.fields[notes]}', markup=False),
             console=_console(),
             transient=True,
         )
         # From what was done before on, so that it does not count for the rate.
         self._task = self._bar.add_task(
-            '', total=now.images or None, completed=now.images_before, rate='', notes=''
+            '', total=now.images or None, completed=now.images_before, rate='', left='', notes=''
         )
         self._bar.start()
 
