@@ -291,8 +291,8 @@ def test_another_plan_is_refused_with_what_differs_before_models_are_loaded(caps
     assert (status, err.count('\n')) == (2, 1)
     assert (
         'differs in sampling.rate_hz (2.0, now 4.0), images (nothing, now "jpeg"), '
-        'backend.options.nonsense (nothing, now 1); choose another folder, or remove what is there '
-        'and begin anew (--anew)'
+        'backend.options.nonsense (nothing, now 1); choose another folder, or remove what is '
+        'there and begin anew (--anew)'
     ) in err
     assert everything(tmp_path / 'out') == before
 
@@ -328,15 +328,15 @@ def test_the_end_says_what_is_not_there(capsys, tmp_path):
     assert status == 0
     total, *notes = err.splitlines()
     assert ' 1 box in 1 image, ' in total
+    # Nothing of how to ask without evidence, for this command cannot.
     assert notes == [
         'vlm-ros: photographs have no time: --rate, --start and --stop leave none of them out',
         'vlm-ros: not known to fake in any image: unknown dog',
-        # Not how to ask without evidence, which this command cannot.
-        "vlm-ros: not answered in any image: 'is it raining?': the answer was 'no', but no box "
-        'supports it',
+        "vlm-ros: not answered in any image: 'is it raining?': "
+        + "the answer was 'no', but no box supports it",
         f'vlm-ros: exports in {tmp_path}/out/exports: yolo, mcap',
         'vlm-ros: yolo: without pictures, which training needs; annotate with --images jpeg into '
-        'another folder for them',
+        + 'another folder for them',
     ]
     bag = drive(tmp_path / 'drive', count=4)
     late = [bag, '-o', tmp_path / 'late', '--backend', 'fake', '--caption', '--start', 100]
@@ -345,7 +345,7 @@ def test_the_end_says_what_is_not_there(capsys, tmp_path):
     assert err.splitlines() == [
         f'vlm-ros: 0 images in {tmp_path}/late',
         'vlm-ros: no image is between --start and --stop, in seconds from the beginning of a '
-        'source',
+        + 'source',
     ]
 
 

@@ -9,6 +9,7 @@ import importlib
 import io
 import os
 from pathlib import Path
+import re
 import sys
 from types import ModuleType
 from typing import NoReturn
@@ -86,7 +87,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
     """Say that a verb has no such arguments, and which option was perhaps meant."""
-    known = [name for action in parser._actions for name in action.option_strings]
+    known = re.findall(r'--[a-z][a-z-]*', parser.format_usage())
     options = [word.partition('=')[0] for word in unknown if word.startswith('--')]
     close = get_close_matches(options[0], known, 1) if options else []
     hint = f' (did you mean {close[0]}?)' if close else ''
