@@ -2,11 +2,25 @@
 
 import argparse
 
-from vlm_ros.cli.evaluating.arguments import add_map_argument, add_truth_arguments, BOXES
+from vlm_ros.cli.evaluating.arguments import (
+    add_map_argument,
+    add_truth_arguments,
+    BOXES,
+    find_truth,
+)
+
+_EPILOG = """\
+exit status:
+  0    every class has a threshold in FILE
+  1    some have none, and the detector's score_threshold holds for them; FILE says why
+  2    wrong usage, or something given could not be read, or no class has a threshold
+  130  interrupted; FILE is as it was
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
+    parser.epilog = _EPILOG
     parser.add_argument(
         'predictions',
         metavar='PREDICTIONS',
@@ -43,7 +57,6 @@ def main(args: argparse.Namespace) -> int:
 
     from vlm_ros.cli.evaluating import detections
     from vlm_ros.cli.exits import complain, Exit
-    from vlm_ros.data.truths.layouts import layout_of
     from vlm_ros.data.truths.predictions import read_predictions
     from vlm_ros.errors import InputError
     from vlm_ros.evaluation.calibration import Aim, calibrate, write_thresholds
@@ -55,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     if args.min_things < 1:
         raise InputError(f'--min-things must be 1 or more, got {args.min_things}')
     aim, overlap = Aim.parse(args.by), overlap_of(args.iou)
-    truth = detections.read(args, args.format or layout_of(Path(args.truth)))
+    truth = detections.read(args, find_truth(args))
     predicted = read_predictions(Path(args.predictions), truth)
     if not any(image.boxes for image in predicted.images):
         raise InputError(f'{args.predictions} has no boxes, from which to pick a threshold')

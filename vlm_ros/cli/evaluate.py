@@ -5,12 +5,27 @@ What is evaluated follows from the layout of the truth; docs/evaluate.md has the
 
 import argparse
 
-from vlm_ros.cli.evaluating.arguments import add_map_argument, add_truth_arguments, BOXES
-from vlm_ros.cli.options import text
+from vlm_ros.cli.evaluating.arguments import (
+    add_map_argument,
+    add_truth_arguments,
+    BOXES,
+    find_truth,
+)
+from vlm_ros.cli.options import add_model_arguments, fraction
+
+_EPILOG = """\
+exit status:
+  0    evaluated
+  1    nothing was answered, so that there is no number
+  2    wrong usage, or something given could not be read
+  3    the backend could not be loaded, or failed
+  130  interrupted; what is in --output until then is whole, and a second run goes on from there
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
+    parser.epilog = _EPILOG
     parser.add_argument(
         'predictions',
         nargs='?',
@@ -44,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--threshold',
         metavar='SCORE|FILE',
         help='least score for precision, recall and false alarms, or the YAML of vlm-ros '
-        "calibrate (the backend's own, or 0.5)",
+        "calibrate (the model's own, or what a dataset was annotated at, or 0.5)",
     )
     parser.add_argument(
         '--iou', type=float, metavar='IOU', help='least overlap for the same (0.5)'
@@ -57,21 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='for intervals; 0 for none (%(default)s)',
     )
     parser.add_argument('--against', metavar='OTHER', help='predictions to compare with')
-    model = parser.add_argument_group('model, instead of PREDICTIONS')
-    model.add_argument('--backend', metavar='NAME', help='see vlm-ros backends')
-    model.add_argument('--model', default='', metavar='NAME', help="which of the backend's models")
-    model.add_argument('--device', default='cpu', help='auto, cpu, cuda:N or mps (%(default)s)')
-    model.add_argument(
-        '--option', type=text, action='append', default=[], metavar='NAME=VALUE',
-        help="a setting of the backend's own; may be given several times",
-    )  # fmt: skip
+    model = add_model_arguments(parser, are_defaults_left_out=True, is_backend_needed=False)
     model.add_argument(
         '--unguarded',
         action='store_true',
         help="answers are the model's own words, which no box has to support",
     )
     model.add_argument(
-        '--score-threshold', type=float, metavar='SCORE',
+        '--score-threshold', type=fraction, metavar='SCORE',
         help='boxes that score less are not asked for; AP needs weak ones, too (0.01)',
     )  # fmt: skip
     model.add_argument(
@@ -88,10 +96,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
-    from pathlib import Path
-
     from vlm_ros.cli.evaluating import detections, words
-    from vlm_ros.data.truths.layouts import layout_of, TASKS
+    from vlm_ros.data.truths.layouts import TASKS
     from vlm_ros.errors import InputError
 
     if (args.predictions is None) == (args.backend is None):
@@ -100,12 +106,23 @@ def main(args: argparse.Namespace) -> int:
         raise InputError(f'--resamples must be 0 or more, got {args.resamples}')
     if args.against and not args.resamples:
         raise InputError('--against needs --resamples, of which p-values are made')
-    if args.output and args.predictions:
-        raise InputError('--output is where --backend keeps what it says; leave it out')
-    if args.format and args.format not in TASKS:
-        raise InputError(f'there is no layout {args.format!r}; there are {", ".join(TASKS)}')
-    layout = args.format or layout_of(Path(args.truth))
+    _check_model(args)
+    layout = find_truth(args)
     task = args.task or TASKS[layout]
     if task == 'detect':
         return detections.evaluate(args, layout)
     return words.evaluate(args, layout, task)
+
+
+def _check_model(args: argparse.Namespace) -> None:
+    """See that what is said of a model is of one; its name and device are the usual ones."""
+    from vlm_ros.errors import InputError
+
+    if args.backend is None:
+        for name in ('model', 'device', 'option', 'output', 'score_threshold', 'unguarded'):
+            value = getattr(args, name)
+            if value is not None and value is not False and value != []:
+                raise InputError(
+                    f'--{name.replace("_", "-")} is for a model; give --backend, or leave it out'
+                )
+    args.model, args.device = args.model or '', args.device or 'cpu'

@@ -39,7 +39,10 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_arguments(
-    parser: argparse.ArgumentParser, *, are_defaults_left_out: bool = False
+    parser: argparse.ArgumentParser,
+    *,
+    are_defaults_left_out: bool = False,
+    is_backend_needed: bool = True,
 ) -> argparse._ArgumentGroup:
     """Declare with what is looked; return the group.
 
@@ -47,11 +50,13 @@ def add_model_arguments(
         parser: The verb's.
         are_defaults_left_out: Whether what is not given is None, for a verb that takes it from
             elsewhere then.
+        is_backend_needed: Whether the verb takes the default backend where none is given.
     """
     backend, name, device = (None, None, None) if are_defaults_left_out else _MODEL
     model = parser.add_argument_group('model')
+    usual = f' ({_MODEL[0]})' if is_backend_needed else ''
     model.add_argument(
-        '--backend', default=backend, metavar='NAME', help=f'see vlm-ros backends ({_MODEL[0]})'
+        '--backend', default=backend, metavar='NAME', help=f'see vlm-ros backends{usual}'
     )
     model.add_argument(
         '--model', default=name, metavar='NAME', help="which of the backend's models"

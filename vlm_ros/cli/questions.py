@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from vlm_ros.cli.evaluating.arguments import add_truth_arguments, BOXES
+from vlm_ros.cli.evaluating.arguments import add_truth_arguments, BOXES, find_truth
 from vlm_ros.cli.options import number, positive
 
 _EPILOG = """\
@@ -53,7 +53,6 @@ def main(args: argparse.Namespace) -> int:
 
     from vlm_ros.cli.exits import complain, Exit
     from vlm_ros.data.truths.boxes import read_boxes
-    from vlm_ros.data.truths.layouts import layout_of
     from vlm_ros.errors import InputError
     from vlm_ros.records import write_lines
     from vlm_ros.simulation.questions import ask
@@ -62,9 +61,10 @@ def main(args: argparse.Namespace) -> int:
         raise InputError('--output is empty; name the file to write')
     if args.seed < 0:
         raise InputError(f'--seed must be 0 or more, got {args.seed}')
+    layout = find_truth(args)
     truth = read_boxes(
         Path(args.truth),
-        args.format or layout_of(Path(args.truth)),
+        layout,
         split=args.split,
         images=Path(args.images) if args.images else None,
     )

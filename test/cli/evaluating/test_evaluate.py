@@ -339,3 +339,23 @@ def test_an_annotated_dataset_counts_from_what_it_was_annotated_at(capsys, tmp_p
     assert counts == [0, 0]  # each at its own
     found = numbers(capsys, tmp_path / 'asked', '--truth', truth)
     assert (found['threshold'], found['overall']['recall']['value']) == (0.1, 1)
+
+
+def test_the_one_file_of_a_folder_is_the_truth(capsys, tmp_path, truth):
+    run = written(tmp_path / 'run', predicted())
+    found = numbers(capsys, run, '--truth', truth.parent.parent)
+    assert found['overall'] == numbers(capsys, run, '--truth', truth)['overall']
+    assert found['truth'] == str(truth)
+    questions = tmp_path / 'questions.jsonl'
+    assert main(['questions', str(truth.parent), '-o', str(questions), '-q']) == 0
+    (truth.parent / 'instances_val.json').write_text(truth.read_text())
+    status, _, err = evaluate(capsys, run, '--truth', truth.parent.parent)
+    assert (status, err.count('\n')) == (2, 1)
+    assert 'holds 2 files of JSON; name one, such as' in err
+
+
+@pytest.mark.parametrize('more', [['--model', 'm'], ['--unguarded'], ['--score-threshold', '0']])
+def test_what_is_said_of_a_model_needs_one(capsys, tmp_path, truth, more):
+    run = written(tmp_path / 'run', predicted())
+    status, _, err = evaluate(capsys, run, '--truth', truth, *more)
+    assert (status, f'{more[0]} is for a model; give --backend' in err) == (2, True)

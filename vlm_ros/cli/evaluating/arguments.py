@@ -1,6 +1,7 @@
 """What verbs that read a truth share."""
 
 import argparse
+from pathlib import Path
 
 from vlm_ros.cli.options import text
 
@@ -26,3 +27,18 @@ def add_map_argument(parser: argparse.ArgumentParser) -> None:
         metavar='A=B',
         help='predictions called A are B in the truth; A= leaves them out; several times',
     )
+
+
+def find_truth(args: argparse.Namespace) -> str:
+    """Take the one file of a folder for the truth where it holds one; return its layout.
+
+    Raises:
+        InputError: There is none, there are several, or it has none of the layouts.
+    """
+    from vlm_ros.data.truths.layouts import file_of, layout_of, TASKS
+    from vlm_ros.errors import InputError
+
+    if args.format and args.format not in TASKS:
+        raise InputError(f'there is no layout {args.format!r}; there are {", ".join(TASKS)}')
+    args.truth = str(file_of(Path(args.truth)))
+    return args.format or layout_of(Path(args.truth))

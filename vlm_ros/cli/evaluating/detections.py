@@ -195,8 +195,6 @@ def _predicted(args: argparse.Namespace, truth: BoxTruth) -> PredictedSet:
             f'the pictures of {args.truth} were not found, such as '
             f'{truth.truth.images[0].file}; say where they are with --images'
         )
-    if not 0 <= args.score_threshold <= 1:
-        raise InputError(f'--score-threshold {args.score_threshold:g} is not from 0 to 1')
     images = len(truth.truth.images)
     with Progress(1, quiet=args.quiet) as progress, loaded(args, ('detect',)) as model:
         progress.begin_source(images)

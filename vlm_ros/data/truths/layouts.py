@@ -7,6 +7,7 @@ from typing import Any
 from vlm_ros.data.formats.truth import content
 from vlm_ros.data.truths.json_files import load, load_lines
 from vlm_ros.errors import InputError
+from vlm_ros.records.manifest import MANIFEST
 
 TASKS = {
     'coco': 'detect',
@@ -30,6 +31,24 @@ _NO_TRUTHS = {
     'panoptic': 'panoptic segments and no boxes; name the file of instances',
     'vqa_answers': 'the answers of VQA alone; name the file of questions, and leave it beside',
 }
+
+
+def file_of(path: Path) -> Path:
+    """Return the one JSON file of a folder, or of its `annotations`; a layout's folder itself.
+
+    Raises:
+        InputError: There are several.
+    """
+    if not path.is_dir() or _of_folder(path):
+        return path
+    found = sorted(
+        file
+        for file in (*path.glob('*.json'), *path.glob('annotations/*.json'))
+        if file.name != MANIFEST
+    )
+    if len(found) > 1:
+        raise InputError(f'{path} holds {len(found)} files of JSON; name one, such as {found[0]}')
+    return found[0] if found else path
 
 
 def layout_of(path: Path) -> str:
