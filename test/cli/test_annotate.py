@@ -332,11 +332,15 @@ def test_the_end_says_what_is_not_there(capsys, tmp_path):
     assert notes == [
         'vlm-ros: photographs have no time: --rate, --start and --stop leave none of them out',
         'vlm-ros: not known to fake in any image: unknown dog',
-        "vlm-ros: not answered in any image: 'is it raining?': "
-        + "the answer was 'no', but no box supports it",
+        (
+            "vlm-ros: not answered in any image: 'is it raining?': the answer was 'no', but no "
+            'box supports it'
+        ),
         f'vlm-ros: exports in {tmp_path}/out/exports: yolo, mcap',
-        'vlm-ros: yolo: without pictures, which training needs; annotate with --images jpeg into '
-        + 'another folder for them',
+        (
+            'vlm-ros: yolo: without pictures, which training needs; annotate with --images jpeg '
+            'into another folder for them'
+        ),
     ]
     bag = drive(tmp_path / 'drive', count=4)
     late = [bag, '-o', tmp_path / 'late', '--backend', 'fake', '--caption', '--start', 100]
@@ -344,8 +348,10 @@ def test_the_end_says_what_is_not_there(capsys, tmp_path):
     assert status == 1
     assert err.splitlines() == [
         f'vlm-ros: 0 images in {tmp_path}/late',
-        'vlm-ros: no image is between --start and --stop, in seconds from the beginning of a '
-        + 'source',
+        (
+            'vlm-ros: no image is between --start and --stop, in seconds from the beginning of a '
+            'source'
+        ),
     ]
 
 
