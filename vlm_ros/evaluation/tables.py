@@ -129,10 +129,10 @@ def print_tracks(given: Mapping[str, TrackedClass], console: Any) -> None:
     console.print(table)
 
 
-def print_runs(given: RunComparison, console: Any) -> None:
-    """Print how a run compares with another."""
+def print_runs(given: RunComparison, versus: str, console: Any) -> None:
+    """Print how a run compares with another; `versus` names them."""
     rows = {
-        f'{TITLES[name]} less that of the other': _difference(difference, given.p_values[name])
+        TITLES[name]: _difference(difference, given.p_values[name])
         for name, difference in given.differences.items()
     }
     rows['images with fewer, more missed things'] = (
@@ -141,7 +141,7 @@ def print_runs(given: RunComparison, console: Any) -> None:
     rows['images with fewer, more false boxes'] = (
         f'{given.false.better}, {given.false.worse}; p = {shown(given.false.p_value)}'
     )
-    print_values(f'Against the other run, over {given.images} images', rows, console)
+    print_values(f'{versus}, over {given.images} images', rows, console)
 
 
 def _difference(difference: Interval, p_value: float) -> str:

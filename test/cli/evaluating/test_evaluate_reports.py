@@ -87,6 +87,12 @@ def test_another_run_is_compared_on_the_same_images(capsys, tmp_path, truth):
     assert 0 < found['ap50']['p_value'] < 1
     assert found['missed']['better'] > found['missed']['worse']
     assert found['missed']['difference']['value'] < 0  # fewer
+    report = tmp_path / 'report'
+    _, out, _ = evaluate(
+        capsys, good, '--truth', truth, '--against', bad, '--report', report, '-q'
+    )
+    assert 'good less bad, over 6 images' in out
+    assert '>good less bad<' in (report / 'index.html').read_text()
     same = numbers(capsys, good, '--truth', truth, '--against', good)['comparison']
     assert (same['ap50']['value'], same['ap50']['p_value']) == (0, 1)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vlm_ros.cli.evaluating.following import follow
 from vlm_ros.cli.evaluating.models import loaded, settings_of
-from vlm_ros.cli.evaluating.reports import check_folder
+from vlm_ros.cli.evaluating.reports import check_folder, versus
 from vlm_ros.cli.exits import complain, Exit
 from vlm_ros.cli.progress import Progress
 from vlm_ros.data.truths.box_truth import BoxTruth
@@ -75,7 +75,7 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
         tables.print_detection(summary, paired, truth.groups, console)
         tables.print_tracks(followed, console)
         if against:
-            tables.print_runs(against, console)
+            tables.print_runs(against, versus(args), console)
     if args.report:
         from vlm_ros.evaluation.report.detections import write_report
 
@@ -86,6 +86,7 @@ def evaluate(args: argparse.Namespace, layout: str) -> int:
             truth,
             title=_title(args, predicted),
             runs=against,
+            versus=versus(args) if against else '',
             tracks=followed,
         )
         if not args.quiet:

@@ -1,9 +1,16 @@
-"""The folder that a report is written into."""
+"""The folder that a report is written into, and what is said of two runs."""
 
+import argparse
 import os
 from pathlib import Path
 
 from vlm_ros.errors import StorageError
+
+
+def versus(args: argparse.Namespace) -> str:
+    """Say which run is held against which: `run less baseline`."""
+    own, other = Path(args.predictions or args.output or args.backend), Path(args.against)
+    return f'{own} less {other}' if own.name == other.name else f'{own.name} less {other.name}'
 
 
 def check_folder(folder: Path) -> None:

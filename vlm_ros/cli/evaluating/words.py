@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vlm_ros.cli.evaluating.models import loaded, settings_of
-from vlm_ros.cli.evaluating.reports import check_folder
+from vlm_ros.cli.evaluating.reports import check_folder, versus
 from vlm_ros.cli.exits import complain, Exit
 from vlm_ros.cli.progress import Progress
 from vlm_ros.data.truths.items import LanguageTruth
@@ -66,7 +66,13 @@ def evaluate(args: argparse.Namespace, layout: str, task: str) -> int:
         from vlm_ros.evaluation.report.language import write_report
 
         path = write_report(
-            Path(args.report), found, truth, replies, title=title, comparison=against
+            Path(args.report),
+            found,
+            truth,
+            replies,
+            title=title,
+            comparison=against,
+            versus=versus(args) if against else '',
         )
         if not args.quiet:
             complain(f'the report is {path}', kind='')
@@ -112,7 +118,7 @@ def _print(
         tables.print_values(f'{next(iter(found.numbers))} by group', groups, console)
     if against:
         tables.print_values(
-            'Against the other run',
+            versus(args),
             {
                 'difference': figures.shown_difference(against.difference),
                 'items better, worse': f'{against.better}, {against.worse}',

@@ -51,6 +51,7 @@ def write_report(
     *,
     title: str,
     runs: RunComparison | None = None,
+    versus: str = '',
     tracks: Mapping[str, TrackedClass] | None = None,
 ) -> Path:
     """Write `index.html` about a run; the same run gives the same bytes.
@@ -62,6 +63,7 @@ def write_report(
         truth: Whose pictures are shown, where they are there.
         title: What was evaluated.
         runs: How it compares with another run.
+        versus: What the two are called, as `run less other`.
         tracks: How well things were followed.
 
     Returns:
@@ -79,14 +81,16 @@ def write_report(
             f'Precision, recall, false alarms: at a score of {told} and overlap {summary.iou:g}.',
             'Intervals are 95 % bootstraps over images.',
         ),
-        (*_tables(summary, paired, runs), *_track_tables(tracks or {})),
+        (*_tables(summary, paired, runs, versus), *_track_tables(tracks or {})),
         _plots(summary, paired),
         _galleries(summary, paired, truth),
     )
     return write_page(folder, page)
 
 
-def _tables(summary: Summary, paired: Paired, runs: RunComparison | None) -> tuple[Table, ...]:
+def _tables(
+    summary: Summary, paired: Paired, runs: RunComparison | None, versus: str
+) -> tuple[Table, ...]:
     overall = summary.score.overall
     rows = [(TITLES[name], shown_interval(summary.intervals[name])) for name in NUMBERS]
     rows.append(('AP75', shown(overall.ap75)))
@@ -130,7 +134,7 @@ def _tables(summary: Summary, paired: Paired, runs: RunComparison | None) -> tup
             for what, c in (('misses', runs.missed), ('false boxes', runs.false))
         ]
         head = ('', 'difference, 95 % interval', 'p')
-        tables.append(Table('Against the other run', head, tuple(found)))
+        tables.append(Table(versus, head, tuple(found)))
     return tuple(tables)
 
 
@@ -156,12 +160,14 @@ def _plots(summary: Summary, paired: Paired) -> tuple[Plot, ...]:
     curves = {label: curve(summary, label) for label in shown_labels}
 
     def draw_curves(axes: Any) -> None:
-        for label, (recall, precision) in curves.items():
+        # Curves that lie upon each other are all seen: each is thinner than the one below.
+        widths = np.linspace(3.5, 1.0, max(2, len(curves)))
+        for width, (label, (recall, precision)) in zip(widths, curves.items(), strict=False):
             if len(recall):
                 # A name that begins with _ would not be listed.
                 shown_as = short(label.lstrip('_') or label)
-                axes.step(recall, precision, where='pre', label=shown_as, linewidth=1.3)
-        axes.set(xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1.02))
+                axes.step(recall, precision, where='pre', label=shown_as, linewidth=width)
+        axes.set(xlabel='recall', ylabel='precision', xlim=(0, 1.02), ylim=(0, 1.04))
         if axes.lines:
             axes.legend(fontsize=7, loc='upper left', bbox_to_anchor=(1, 1), frameon=False)
 

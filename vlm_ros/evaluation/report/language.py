@@ -41,6 +41,7 @@ def write_report(
     *,
     title: str,
     comparison: Comparison | None = None,
+    versus: str = '',
 ) -> Path:
     """Write `index.html`; the same replies give the same bytes.
 
@@ -51,6 +52,7 @@ def write_report(
         replies: One for each item; none where items were ranked.
         title: What was evaluated.
         comparison: With another run.
+        versus: What the two runs are called, as `run less other`.
 
     Returns:
         The file.
@@ -69,7 +71,7 @@ def write_report(
             f'{shown(comparison.p_value)} ({comparison.test})',
         )
         head = ('difference, 95 % interval', 'items better, worse', 'p')
-        tables.append(Table('Against the other run', head, (row,)))
+        tables.append(Table(versus, head, (row,)))
     about = [covered(found.coverage, 'items') + '.']
     if truth.left_out:
         about.append(f'Left out: {truth.left_out}.')
