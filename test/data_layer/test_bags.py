@@ -10,6 +10,7 @@ from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 import numpy as np
 import pytest
+from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 from skimage import data
@@ -118,6 +119,22 @@ def test_a_file_of_the_mcap_library_is_read(tmp_path, compression):
         for index, frame in enumerate(bag):
             np.testing.assert_array_equal(frame.image, view(index))
     assert index == COUNT - 1
+
+
+def test_a_bag_of_ros_1_is_read(tmp_path):
+    path = tmp_path / 'drive.bag'
+    store = get_typestore(Stores.ROS1_NOETIC)
+    kind = RawImage.__msgtype__
+    with Ros1Writer(path) as writer:
+        connection = writer.add_connection(FRONT, kind, typestore=store)
+        for index in range(COUNT):
+            stamp_ns = START_NS + index * PERIOD_NS
+            stamp = store.types['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 1_000_000_000))
+            header = store.types['std_msgs/msg/Header'](index, stamp, 'camera')
+            pixels = view(index).reshape(-1)
+            msg = store.types[kind](header, 96, 128, 'rgb8', 0, 384, pixels)
+            writer.write(connection, stamp_ns, store.serialize_ros1(msg, kind))
+    assert read_images(path) == ([(FRONT, index) for index in range(COUNT)], [])
 
 
 def test_topics_times_and_every_choose(tmp_path):

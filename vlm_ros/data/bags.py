@@ -292,7 +292,7 @@ def _open(path: Path) -> Any:
     if unindexed and (broken := _broken(path)) is not None:
         reader.close()
         return broken
-    for part in reader.readers:
+    for part in reader.readers if reader.is2 else ():
         # Messages that are compressed one by one are unpacked above, so that a damaged one is
         # skipped alone.
         if part.storage.metadata.compression_mode == 'message':
