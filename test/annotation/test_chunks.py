@@ -236,7 +236,7 @@ def test_a_source_that_cannot_be_opened_does_not_keep_others_from_being_read(tmp
     chunks = chunks_of(plan)
     assert [chunk.source for chunk in chunks] == [str(bad), *[good] * 8]
     assert in_order(read(plan, chunks)) == [str(bad), *(('', index) for index in range(COUNT))]
-    with pytest.raises(SourceError, match='cannot be opened as a bag'):
+    with pytest.raises(SourceError, match='is no mcap file'):
         chunks_of(plan_of(str(bad)))
 
 

@@ -194,8 +194,8 @@ def break_metadata(path):
     ('damage', 'words'),
     [
         (lambda p: bag_file(p).write_bytes(bag_file(p).read_bytes()[:20]), 'Truncated'),
-        (lambda p: bag_file(p).write_bytes(b''), 'empty'),
-        (lambda p: bag_file(p).write_bytes(b'GIF89a' * 100), 'magic'),
+        (lambda p: bag_file(p).write_bytes(b''), 'is empty: nothing was recorded'),
+        (lambda p: bag_file(p).write_bytes(b'GIF89a' * 100), 'is no mcap file'),
         (lambda p: bag_file(p).unlink(), 'missing'),
         (lambda p: (break_metadata(p), bag_file(p).write_bytes(b'')), 'reindex'),
     ],

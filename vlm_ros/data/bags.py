@@ -195,8 +195,7 @@ class Bag(Media):
             is_later = stop_ns is not None and damage.time_ns >= stop_ns
             is_earlier = start_ns is not None and damage.time_ns < start_ns
             if not is_later and not is_earlier:
-                reason = f'{damage.reason}; what is whole of the rest is read'
-                self._on_skipped(self.source, SourceError(reason))
+                self._on_skipped(self.source, SourceError(damage.reason))
 
     def times(self, *, stop_s: float | None = None) -> Iterator[tuple[str, int]]:
         """Yield topic and time of recording, in nanoseconds, of each image; decodes none.
@@ -282,12 +281,9 @@ def _open(path: Path) -> Any:
         reason = _reason(error)
         if (broken := _broken(path)) is not None:
             if not broken.damage and (path / _METADATA).is_file():
-                broken.damage = (Damage(broken.start_time, f'{path}: {reason}'),)
+                broken.damage = (Damage(broken.start_time, f'{path}: {reason}; the rest is read'),)
             return broken
-        mend = '; nothing of it can be read' if _storage_files(path) else ''
-        if path.is_dir() and 'metadata' in reason.lower():
-            mend = '; `ros2 bag reindex` writes a missing or damaged metadata.yaml anew'
-        raise SourceError(f'{path} cannot be opened as a bag: {reason}{mend}') from error
+        raise SourceError(_why_not(path, reason)) from error
     unindexed = [file for file in _storage_files(path) if is_mcap(file) and not has_index(file)]
     if unindexed and (broken := _broken(path)) is not None:
         reader.close()
@@ -298,6 +294,20 @@ def _open(path: Path) -> Any:
         if part.storage.metadata.compression_mode == 'message':
             part.storage.metadata = part.storage.metadata._replace(compression_mode=None)
     return reader
+
+
+def _why_not(path: Path, reason: str) -> str:
+    if path.is_dir() and 'metadata' in reason.lower():
+        return (
+            f'{path} cannot be opened as a bag: {reason}; `ros2 bag reindex` writes a missing or '
+            'damaged metadata.yaml anew'
+        )
+    for file in _storage_files(path):
+        if file.is_file() and not file.stat().st_size:
+            return f'{file} is empty: nothing was recorded in it'
+        if file.suffix.lower() == '.mcap' and file.is_file() and not is_mcap(file):
+            return f'{file} is no mcap file; give what `ros2 bag record` wrote'
+    return f'{path} cannot be opened as a bag: {reason}; nothing in it can be read'
 
 
 def _broken(path: Path) -> BrokenBag | None:
@@ -396,7 +406,10 @@ def _image(msg: Any, msgtype: str) -> Image:
 def _reason(error: BaseException) -> str:
     if isinstance(error, ImageError):
         return str(error)
-    return f'{type(error).__name__}: {" ".join(str(error).split())}'.removesuffix(': ')
+    text = ' '.join(str(error).split()).removesuffix('.')
+    # What rosbags raises on purpose is a sentence.
+    is_sentence = type(error).__module__.startswith('rosbags.') and text
+    return text if is_sentence else f'{type(error).__name__}: {text}'.removesuffix(': ')
 
 
 def _log_skipped(name: str, error: VlmRosError) -> None:

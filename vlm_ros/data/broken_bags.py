@@ -187,7 +187,11 @@ class _File:
                 offset = next_offset
                 self.stream.seek(offset)
         except Exception:  # noqa: BLE001 - whatever damaged bytes make of it
-            self.damage.append(Damage(last_ns, f'{self._path} breaks off at byte {offset}'))
+            self.damage.append(
+                Damage(
+                    last_ns, f'{self._path} breaks off at byte {offset}; what comes before is read'
+                )
+            )
 
     def _check(self, piece: _Piece) -> None:
         try:
@@ -197,7 +201,7 @@ class _File:
                     self.counts[row.channel_id] += 1
         except Exception as error:  # noqa: BLE001 - whatever damaged bytes make of it
             why = f'{type(error).__name__}: {" ".join(str(error).split())}'.removesuffix(': ')
-            reason = f'{self._path} is damaged at byte {piece.offset}: {why}'
+            reason = f'{self._path} is damaged at byte {piece.offset}: {why}; the rest is read'
             self.damage.append(Damage(piece.first_ns, reason))
         else:
             self._pieces.append(piece)
