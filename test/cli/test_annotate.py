@@ -292,7 +292,7 @@ def test_another_plan_is_refused_with_what_differs_before_models_are_loaded(caps
     assert (
         'differs in sampling.rate_hz (2.0, now 4.0), images (nothing, now "jpeg"), '
         'backend.options.nonsense (nothing, now 1); choose another folder, or remove what is '
-        'there and begin anew (--anew)'
+        'there and begin anew (vlm-ros annotate --anew)'
     ) in err
     assert everything(tmp_path / 'out') == before
 

@@ -1,5 +1,7 @@
 """The page in a real browser: keys, filters, looks, and what a hostile label cannot do."""
 
+from itertools import pairwise
+
 from browsing import current, listed, NARROW, needs_browser, open_page, press, verdicts, WIDE
 import cv2
 import numpy as np
@@ -375,6 +377,30 @@ def test_filters_fold_away_where_there_is_no_room(browser, folder):
     page.locator('#filters [name=label]').select_option('person')
     assert page.locator('summary').text_content() == 'Filters (1)'
     context.close()
+
+
+@pytest.mark.parametrize('top', [60, 0, 250])
+def test_two_names_of_one_place_can_be_read_both(context, tmp_path, top):
+    place = (100, top, 300, 300)
+    names = [box(name, *place, score=score) for name, score in (('cat', 0.9), ('dog', 0.5))]
+    row = record(0, 'chelsea', (451, 300), *names, box('fox', *place, score=0.3))
+    page = open_page(context, write_page(make_dataset(tmp_path / 'drive', [row])).path.as_uri())
+    words = page.locator('#stage text')
+    picture = page.locator('#stage svg image').bounding_box()
+    before = None
+    for current_name in ('fox', 'dog', 'cat'):
+        shown = words.all_text_contents()
+        assert shown[-1].startswith(current_name)
+        boxes = [words.nth(number).bounding_box() for number in range(3)]
+        edges = sorted((edge['y'], edge['y'] + edge['height']) for edge in boxes)
+        assert all(low[1] <= high[0] + 0.5 for low, high in pairwise(edges))
+        assert edges[0][0] >= picture['y'] - 3  # so far the dark edge of letters reaches
+        assert edges[-1][1] <= picture['y'] + picture['height'] + 3
+        # That of the current box stands where it always does.
+        assert before in (None, boxes[-1]['y'])
+        before = boxes[-1]['y']
+        press(page, 'j')
+    assert context.wrong == []
 
 
 def test_what_two_models_call_a_thing_can_be_read_both(context, folder, tmp_path):

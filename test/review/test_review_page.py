@@ -227,7 +227,7 @@ def test_the_command_writes_and_applies(folder, tmp_path, capsys):
     assert main(['review', str(folder), '--inline-mb', '0', '--output', str(tmp_path / 'p')]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
         f'its pictures are those in {folder}: keep the page with them',
-        '1 have no picture; annotate keeps them with --images jpeg',
+        '1 has no picture; annotate keeps them with --images jpeg',
     ]
     given = tmp_path / 'reviews.jsonl'
     write_lines(
@@ -278,3 +278,12 @@ def test_what_was_reviewed_is_exported(folder, tmp_path, capsys):
         'cat', 'cat', 'mug'
     ]  # fmt: skip
     assert (exports / 'yolo').is_dir()
+    # What was exported before somebody said more is named.
+    assert main(['review', str(folder), '--apply']) == 0
+    assert 'older' not in capsys.readouterr().out
+    append_reviews(folder, [ReviewLine(key='drive-000000', verdict='rejected')])
+    assert main(['review', str(folder), '--apply', '--format', 'coco']) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f'{path}: 3 images and 2 boxes as coco',
+        f'{exports}: older than the reviews; write anew with --format yolo,mcap',
+    ]

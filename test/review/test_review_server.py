@@ -18,6 +18,7 @@ import pytest
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord, read_lines, write_lines
 from vlm_ros.records.reviews import kept_reviews
+from vlm_ros.review.exports import are_reviews_waiting, export_reviewed
 from vlm_ros.review.serving import MAX_BODY_BYTES, PORTS, ReviewServer
 
 LINE = '{"key": "drive-000001", "box": 0, "found": "rocket", "verdict": "rejected"}\n'
@@ -75,7 +76,13 @@ def test_the_page_its_pictures_and_the_reviews(site, folder):
     assert json.loads(ask(site, f'{site.base}reviews')[2]) == json.loads(LINE)
     status, _, content = ask(site, f'{site.base}apply', '')
     assert status == 200
-    assert json.loads(content) == {'reviewed': 1, 'changed': 1, 'unknown': [], 'new_labels': []}
+    assert json.loads(content) == {
+        'reviewed': 1,
+        'changed': 1,
+        'unknown': [],
+        'new_labels': [],
+        'outdated': [],
+    }
     rows = list(read_lines(folder / 'annotations.jsonl', FrameRecord))
     assert rows[1].detections[0].review.verdict.value == 'rejected'
 
@@ -175,6 +182,16 @@ def test_a_port_that_is_taken_is_named(site, folder):
         assert other.port != site.port
         # A page that waits for its server finds the next one where it was.
         assert {other.port, site.port} <= set(PORTS)
+
+
+def test_what_was_saved_is_not_waiting_and_its_exports_are_named(site, folder):
+    export_reviewed(folder, ['mcap'])
+    assert not are_reviews_waiting(folder)
+    assert ask(site, f'{site.base}reviews', LINE)[0] == 200
+    assert are_reviews_waiting(folder)
+    answer = ask(site, f'{site.base}apply', '')
+    assert json.loads(answer[-1])['outdated'] == ['mcap']
+    assert not are_reviews_waiting(folder)
 
 
 def test_the_real_process_serves_until_it_is_interrupted(folder):

@@ -23,6 +23,7 @@ from vlm_ros.records.reviews import locked_reviews, REVIEWS_LOCK
 from vlm_ros.whole_files import is_unfinished, locked, sweep, writing
 
 _LOCK = '.annotate.lock'
+_BEGIN_ANEW = 'remove what is there and begin anew (vlm-ros annotate --anew)'
 
 
 def annotate(
@@ -185,7 +186,7 @@ def _check_plan(folder: Path, before: Manifest, manifest: Manifest) -> None:
         differ = ', '.join(differences(before.plan, manifest.plan))
         raise InputError(
             f'{folder} was made by another plan, which differs in {differ}; choose another '
-            'folder, or remove what is there and begin anew (--anew)'
+            f'folder, or {_BEGIN_ANEW}'
         )
 
 
@@ -194,8 +195,8 @@ def _check_same(folder: Path, before: Manifest, manifest: Manifest) -> None:
     if before.models != manifest.models:
         names = ', '.join(dict.fromkeys(row.model_id for row in before.models))
         raise InputError(
-            f'{folder} was made with other models ({names}); choose another folder, or begin it '
-            'anew (--anew)'
+            f'{folder} was made with other models ({names}); choose another folder, or '
+            f'{_BEGIN_ANEW}'
         )
 
 
@@ -205,7 +206,7 @@ def _check_unchanged(folder: Path, before: Manifest, manifest: Manifest) -> None
         if known.get(row.source) != row.fingerprint:
             raise InputError(
                 f'{row.source} has changed since {folder} was begun; choose another folder, or '
-                'begin it anew (--anew)'
+                f'{_BEGIN_ANEW}'
             )
 
 

@@ -84,17 +84,19 @@ def main(args: argparse.Namespace) -> int:
     other = Path(args.compare) if args.compare else None
     if args.serve:
         return _serve(folder, other, args.port, args.by)
+    from vlm_ros.cli.counting import counted
     from vlm_ros.cli.exits import Exit
     from vlm_ros.review.page import INLINE_BYTES, write_page
 
     inline_bytes = INLINE_BYTES if args.inline_mb is None else args.inline_mb
     path = Path(args.output) if args.output else None
     page = write_page(folder, path, other=other, inline_bytes=inline_bytes, by=args.by)
-    print(f'{page.path}: {page.images} images')
+    print(f'{page.path}: {counted(page.images, "image")}')
     if page.linked:
         print(f'its pictures are those in {folder}: keep the page with them')
     if page.without_picture:
-        print(f'{page.without_picture} have no picture; annotate keeps them with --images jpeg')
+        has = 'has' if page.without_picture == 1 else 'have'
+        print(f'{page.without_picture} {has} no picture; annotate keeps them with --images jpeg')
     return Exit.OK
 
 
@@ -109,7 +111,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _serve(folder: Path, other: Path | None, port: int | None, by: str) -> int:
     from vlm_ros.cli.exits import Exit
-    from vlm_ros.records.reviews import kept_reviews
+    from vlm_ros.review.exports import are_reviews_waiting
     from vlm_ros.review.serving import ReviewServer
 
     with ReviewServer(folder, port=port, other=other, by=by) as server:
@@ -118,15 +120,17 @@ def _serve(folder: Path, other: Path | None, port: int | None, by: str) -> int:
             server.serve()
         except KeyboardInterrupt:
             print(file=sys.stderr)
-    if kept_reviews(folder):
+    if are_reviews_waiting(folder):
         name = shlex.quote(str(folder))
         print(f'put what was said into the annotations: vlm-ros review {name} --apply')
     return Exit.OK
 
 
 def _apply(folder: Path, file: Path | None, formats: list[str]) -> int:
+    from vlm_ros.cli.counting import counted
     from vlm_ros.cli.exits import complain, Exit
     from vlm_ros.review.applying import apply_reviews
+    from vlm_ros.review.exports import export_reviewed, outdated_exports
 
     applied = apply_reviews(folder, file)
     print(f'{applied.reviewed} boxes and images have a verdict, {applied.changed} of them anew')
@@ -138,10 +142,11 @@ def _apply(folder: Path, file: Path | None, formats: list[str]) -> int:
     if len(applied.unknown) > _SHOWN:
         complain(f'{len(applied.unknown) - _SHOWN} more were not reviewed either', kind='')
     if formats:
-        from vlm_ros.review.exports import export_reviewed
-
         for name, written in export_reviewed(folder, formats).items():
-            print(f'{written.path}: {written.images} images and {written.boxes} boxes as {name}')
+            images, boxes = counted(written.images, 'image'), counted(written.boxes, 'box')
+            print(f'{written.path}: {images} and {boxes} as {name}')
+    if outdated := ','.join(outdated_exports(folder)):
+        print(f'{folder}/exports: older than the reviews; write anew with --format {outdated}')
     return Exit.UNUSABLE if applied.unknown else Exit.OK
 
 

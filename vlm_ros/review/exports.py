@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vlm_ros.data.formats import Written
-from vlm_ros.data.formats.datasets import check_names, export_dataset
+from vlm_ros.data.formats.datasets import check_names, export_dataset, EXPORTS, FORMATS
+from vlm_ros.records.manifest import ANNOTATIONS
+from vlm_ros.records.reviews import REVIEWS
 from vlm_ros.review.applying import read_manifest
 
 
@@ -23,3 +25,27 @@ def export_reviewed(folder: Path, formats: Iterable[str]) -> dict[str, Written]:
     manifest = read_manifest(folder)
     has_pictures = bool(manifest.plan.get('images'))
     return export_dataset(folder, names, manifest.vocabulary, has_pictures=has_pictures)
+
+
+def are_reviews_waiting(folder: Path) -> bool:
+    """Whether something was said of a dataset since its records were written last."""
+    return _changed_ns(folder / REVIEWS) > _changed_ns(folder / ANNOTATIONS)
+
+
+def outdated_exports(folder: Path) -> tuple[str, ...]:
+    """Return the formats whose exports were written before the last review was."""
+    return tuple(
+        name
+        for name in FORMATS
+        if (export := folder / EXPORTS / name).is_dir()
+        and _changed_ns(folder / REVIEWS) > _newest_ns(export)
+    )
+
+
+def _newest_ns(export: Path) -> int:
+    # Pictures are links to the dataset's own, and as old as these.
+    return max(map(_changed_ns, export.rglob('*')), default=0)
+
+
+def _changed_ns(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0

@@ -21,6 +21,7 @@ from vlm_ros.errors import InputError, StorageError, VlmRosError
 from vlm_ros.records.lines import parse
 from vlm_ros.records.reviews import append_reviews, kept_reviews, latest, ReviewLine
 from vlm_ros.review.applying import apply_reviews
+from vlm_ros.review.exports import outdated_exports
 from vlm_ros.review.page import read_reviewed, render
 
 HOST = '127.0.0.1'
@@ -125,6 +126,7 @@ class _Site:
         if path == 'apply':
             applied = asdict(apply_reviews(self._folder))
             applied['unknown'] = [row.name for row in applied['unknown']]
+            applied['outdated'] = outdated_exports(self._folder)
             return 'application/json', json.dumps(applied).encode()
         return None
 

@@ -49,6 +49,25 @@ function rectangle(parent, xyxy, name, scale, known, onclick) {
   parent.append(text);
   const room = width - text.getComputedTextLength() - 4 * scale;
   text.setAttribute('x', Math.max(0, Math.min(left + 2 * scale, room)));
+  return text;
+}
+
+function spread(texts, bottom) {
+  // One model may call a thing by two names. The first keeps its place; others go below or above.
+  const placed = [];
+  for (const text of texts) {
+    const { x, y, width, height: inner } = text.getBBox();
+    const height = inner + 2 * text.getAttribute('stroke-width');
+    const isFree = (top) => !placed.some((other) => x < other.x + other.width && other.x < x + width &&
+      top < other.y + other.height && other.y < top + height);
+    const steps = [0, ...texts.flatMap((_, index) => [index + 1, -index - 1])];
+    const step = steps.find((lines) => {
+      const top = y + lines * height;
+      return isFree(top) && (!lines || (top >= 0 && top + height <= bottom));
+    }) || 0;
+    text.setAttribute('y', Number(text.getAttribute('y')) + step * height);
+    placed.push({ x, y: y + step * height, width, height });
+  }
 }
 
 const pictures = new Map();  // nodes that are shown again, so that nothing flickers
@@ -88,8 +107,9 @@ function stage() {
   const scale = box.width ? Math.max(width / box.width, height / box.height) : 1;
   const others = new Set(shown[place].targets);
   const order = frame.boxes.map((_, index) => index).sort((a, b) => (a === target) - (b === target));
+  const names = [];
   for (const [label, score, xyxy] of frame.missing || []) {
-    rectangle(picture, xyxy, `other model: ${label} ${score.toFixed(2)}`, scale, 'is-missing');
+    names.push(rectangle(picture, xyxy, `other model: ${label} ${score.toFixed(2)}`, scale, 'is-missing'));
   }
   for (const index of order) {
     const [, score, xyxy, , outlines] = frame.boxes[index];
@@ -97,9 +117,10 @@ function stage() {
     const mark = { accepted: '✓ ', relabelled: '✓ ', rejected: '✗ ' }[verdict] || '';
     const known = [`is-${verdict}`, index === target ? 'is-current' : '', others.has(index) ? '' : 'is-other'];
     for (const points of outlines || []) outline(picture, points, known.join(' '));
-    rectangle(picture, xyxy, `${mark}${labelOf(frame, index)} ${score.toFixed(2)}`, scale, known.join(' '),
-      () => { target = index; show(); });
+    names.push(rectangle(picture, xyxy, `${mark}${labelOf(frame, index)} ${score.toFixed(2)}`, scale,
+      known.join(' '), () => { target = index; show(); }));
   }
+  spread(names.reverse(), height);  // that of the current box, the last, has its place
   if (!addressOf(frame)) {
     picture.append(drawing('text', { x: 12 * scale, y: height - 12 * scale, 'font-size': 14 * scale,
       'stroke-width': 3 * scale }, 'The picture was not kept.'));

@@ -165,7 +165,9 @@ async function save() {
       warn('server', '');
       say(`Saved: ${many(result.reviewed, 'verdict')} in the dataset` +
         (result.unknown.length ? `, ${result.unknown.length} belong to none of its boxes.` : '.') +
-        (result.new_labels.length ? ` New names: ${result.new_labels.join(', ')}.` : ''));
+        (result.new_labels.length ? ` New names: ${result.new_labels.join(', ')}.` : '') +
+        (result.outdated.length ? ' Exports are older; write them anew: ' +
+          `vlm-ros review DIR --apply --format ${result.outdated.join(',')}` : ''));
     } catch (error) {
       warn('server', `Not saved: ${reasonOf(error)}`);
     }
