@@ -16,6 +16,8 @@ exit status:
   2    wrong usage, or something given could not be read, or no class has a threshold
   130  interrupted; FILE is as it was
 """
+_WEAK = 0.1
+"""Predictions without weaker boxes leave little to choose from."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--by',
         default='f1',
         metavar='AIM',
-        help='f1, precision=0.9 (the least score with it) or recall=0.8 (%(default)s)',
+        help='f1, precision=0.9 (the weakest right box with it) or recall=0.8 (%(default)s)',
     )
     parser.add_argument(
         '--iou', type=float, default=0.5, help='least overlap with a true box (%(default)s)'
@@ -77,6 +79,9 @@ def main(args: argparse.Namespace) -> int:
     if not args.quiet:
         for line in detections.notes(truth, predicted, naming, paired):
             complain(line, kind='note: ')
+        if (least := predicted.least_score) is not None and least > _WEAK:
+            told = f'{args.predictions} holds no box below {least:g}, so no lower threshold was'
+            complain(f'{told} tried; predict with --score-threshold 0.01 for that', kind='note: ')
     found = calibrate(
         match(paired.images, paired.labels), aim, overlap=overlap, least_things=args.min_things
     )

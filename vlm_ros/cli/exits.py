@@ -16,5 +16,6 @@ class Exit(enum.IntEnum):
 
 
 def complain(message: str, kind: str = 'error: ') -> None:
-    """Write one line to stderr."""
-    print(f'vlm-ros: {kind}{" ".join(message.split())}', file=sys.stderr, flush=True)
+    """Write one line to stderr; what would steer the terminal is spelled out."""
+    line = ''.join(c if c.isprintable() else repr(c)[1:-1] for c in ' '.join(message.split()))
+    print(f'vlm-ros: {kind}{line}', file=sys.stderr, flush=True)

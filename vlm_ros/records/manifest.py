@@ -92,10 +92,20 @@ class Manifest(Record):
     skipped: tuple[SkippedRecord, ...] = ()
 
     @property
-    def score_threshold(self) -> float | None:
-        """From which score on boxes count: what was asked for, or else the model's own."""
+    def least_score(self) -> float | None:
+        """From which score on boxes were asked for, as it was said, or else the model's own."""
         asked = self.plan.get('score_threshold')
-        if 'sources' in self.plan and isinstance(asked, float):
-            return asked
+        return float(asked) if isinstance(asked, int | float) else self._own_threshold
+
+    @property
+    def score_threshold(self) -> float | None:
+        """From which score on boxes count: all of a dataset do, and of a run what the model says.
+
+        A run that is evaluated has weak boxes besides, which AP needs.
+        """
+        return self.least_score if 'sources' in self.plan else self._own_threshold
+
+    @property
+    def _own_threshold(self) -> float | None:
         own = [row.score_threshold for row in self.models if row.score_threshold is not None]
         return own[0] if own else None

@@ -16,6 +16,7 @@ from vlm_ros.evaluation.detection import DetectedImage
 from vlm_ros.evaluation.matches import match
 from vlm_ros.evaluation.operating import operate
 from vlm_ros.nodes.thresholds import Thresholds
+from vlm_ros.records import write_lines
 
 
 def test_calibrate_writes_what_the_detector_reads(capsys, tmp_path, truth):
@@ -144,6 +145,20 @@ def test_a_class_that_results_never_found_is_told(capsys, tmp_path, truth):
     assert '--output is empty' in capsys.readouterr().err
 
 
+def test_a_dataset_without_weak_boxes_is_told(capsys, tmp_path, truth):
+    run, target = tmp_path / 'run', tmp_path / 'thresholds.yaml'
+    picture = tmp_path / 'photographs' / 'images' / 'chelsea.png'
+    args = ['annotate', str(picture), '--backend', 'fake', '--vocabulary', 'cat', '-q']
+    for more, is_told in (([], True), (['--score-threshold', '0.05', '--anew'], False)):
+        main([*args, '-o', str(run), *more])
+        boxes = [('cat', 0.95, 110, 15, 450, 299)]
+        write_lines(run / 'annotations.jsonl', [record(0, 'chelsea', boxes)])
+        capsys.readouterr()
+        told = ['--truth', str(truth), '--min-things', '1', '--output', str(target)]
+        assert main(['calibrate', str(run), *told]) == 0
+        assert ('holds no box below 0.9' in capsys.readouterr().err) == is_told
+
+
 def test_odd_names_are_read_back(capsys, tmp_path):
     odd = ('rm\x7f', 'a=b', 'say "no"', '\x1b[31mred', '猫', 'a: b # c')
     boxes = [(name, 0.9, 10 * n, 0, 10 * n + 9, 9) for n, name in enumerate(odd, 1)]
@@ -160,6 +175,8 @@ def test_odd_names_are_read_back(capsys, tmp_path):
     args = [str(run), '--truth', str(truth), '--min-things', '1', '--output', str(target)]
     assert main(['calibrate', *args]) == 0
     capsys.readouterr()
+    _, _, err = evaluate(capsys, run, '--truth', truth, '--map', 'x=y')
+    assert '\x1b' not in err and r'\x1b[31mred' in err
     found = numbers(capsys, run, '--truth', truth, '--threshold', target)['threshold']
     assert found == dict.fromkeys(odd, 0.89995)
     value = yaml.safe_load(target.read_text())['/**/detector']['ros__parameters']

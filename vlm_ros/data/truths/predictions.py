@@ -66,6 +66,7 @@ class PredictedSet:
         unused: How many images were predicted that the truth does not have.
         model: What made them; empty where that is not known.
         score_threshold: From which score on they count; None where that is not known.
+        least_score: From which score on boxes were asked for; None where that is not known.
         prompts: What was looked for, each with the name that it is found as; empty where that is
             the same, or not known.
     """
@@ -75,6 +76,7 @@ class PredictedSet:
     unused: int = 0
     model: str = ''
     score_threshold: float | None = None
+    least_score: float | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
 
     def prompts_of(self, label: str) -> tuple[str, ...]:
@@ -160,6 +162,7 @@ def of_records(
         len(records) - sum(row is not None for row in rows),
         ', '.join(model.model_id for model in manifest.models) if manifest else '',
         manifest.score_threshold if manifest else None,
+        manifest.least_score if manifest else None,
         _prompts(manifest) if manifest else {},
     )
 

@@ -160,13 +160,21 @@ def _plots(summary: Summary, paired: Paired) -> tuple[Plot, ...]:
     curves = {label: curve(summary, label) for label in shown_labels}
 
     def draw_curves(axes: Any) -> None:
-        # Curves that lie upon each other are all seen: each is thinner than the one below.
+        # Curves that lie upon each other are all seen: the upper ones are thinner, and have gaps.
         widths = np.linspace(3.5, 1.0, max(2, len(curves)))
         for width, (label, (recall, precision)) in zip(widths, curves.items(), strict=False):
             if len(recall):
                 # A name that begins with _ would not be listed.
                 shown_as = short(label.lstrip('_') or label)
-                axes.step(recall, precision, where='pre', label=shown_as, linewidth=width)
+                style = ('--', '-.', ':')[len(axes.lines) % 3] if axes.lines else '-'
+                axes.step(
+                    recall,
+                    precision,
+                    where='pre',
+                    label=shown_as,
+                    linewidth=width,
+                    linestyle=style,
+                )
         axes.set(xlabel='recall', ylabel='precision', xlim=(0, 1.02), ylim=(0, 1.04))
         if axes.lines:
             axes.legend(fontsize=7, loc='upper left', bbox_to_anchor=(1, 1), frameon=False)
