@@ -310,6 +310,17 @@ def test_a_run_without_anything_to_do_loads_no_model(capsys, tmp_path, monkeypat
     assert "the backend 'embedded' cannot classify" in err
 
 
+def test_a_folder_of_bags_names_how_to_give_them(capsys, tmp_path):
+    many = tmp_path / 'many'
+    many.mkdir()
+    drive(many / 'one', count=1)
+    status, err = run(capsys, many, '-o', tmp_path / 'out', *FAKE, '--caption')
+    assert (status, err) == (
+        2,
+        f'vlm-ros: error: the folder {many} holds bags; name them: {many}/*\n',
+    )
+
+
 def test_a_misspelt_option_is_one_line_that_names_the_help_of_the_verb(capsys):
     with pytest.raises(SystemExit) as ended:
         main(['annotate', 'sample:', '-o', 'out', '--tracks'])

@@ -12,6 +12,7 @@ from vlm_ros.data.bags import Bag, is_bag
 from vlm_ros.data.clips import Clip
 from vlm_ros.data.frames import Frame, Media
 from vlm_ros.data.photographs import (
+    has_photographs,
     OnSkipped,
     Photographs,
     photographs_in,
@@ -74,6 +75,7 @@ def open_media(
         public = _without_password(source)
         return Video(public, source, is_network=True, loop=loop, every=every)
     if path.is_dir():
+        _check_no_folder_of_bags(source, path)
         photographs = photographs_in(path)
     elif _is_photograph(source, path):
         photographs = [(source, path)]
@@ -130,6 +132,15 @@ def check_source(source: str) -> None:
             raise SourceError(f'no permission to read {source}')
         if not path.is_file() and not path.is_dir():
             raise SourceError(f'{source} is neither a file nor a folder')
+
+
+def _check_no_folder_of_bags(source: str, path: Path) -> None:
+    try:
+        holds_bags = not has_photographs(path) and any(map(is_bag, path.iterdir()))
+    except OSError:
+        return  # whoever lists the photographs says so
+    if holds_bags:
+        raise SourceError(f'the folder {source} holds bags; name them: {path}/*')
 
 
 def _scheme(source: str) -> str:
