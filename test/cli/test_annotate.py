@@ -94,7 +94,7 @@ def test_the_page_says_what_is_there():
     options = {option for action in parser._actions for option in action.option_strings}
     assert set(re.findall(r'--[a-z][a-z-]+', page)) - {'--head', '--frames'} == {
         option for option in options if option.startswith('--')
-    } - {'--help', '--quiet', '--score-threshold'}
+    } - {'--help', '--quiet'}
     (plan,) = re.findall(r'```yaml\n(.*?)```', page, re.DOTALL)
     assert AnnotationPlan.model_validate(yaml.safe_load(plan)).jobs() == ('boxes', 'masks')
 
