@@ -14,18 +14,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from vlm_ros.data.broken_bags import BrokenBag, Damage, has_index, is_mcap
+from vlm_ros.data.bag_files import is_bag, open_bag, reason_of, SUFFIXES, what_is_whole
+from vlm_ros.data.broken_bags import BrokenBag
 from vlm_ros.data.frames import Frame, Media
-from vlm_ros.data.photographs import has_photographs
-from vlm_ros.errors import ImageError, SourceError, VlmRosError
+from vlm_ros.errors import SourceError, VlmRosError
 from vlm_ros.images import decode, decode_compressed, Image
 
-RAW_TYPE, COMPRESSED_TYPE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-SUFFIXES = ('.mcap', '.db3', '.bag')
-"""The files that are taken for bags."""
+__all__ = ['SUFFIXES', 'Bag', 'ImageTopic', 'Span', 'image_topics', 'is_bag']
 
-_METADATA = 'metadata.yaml'
-_STORAGES = ('.mcap', '.db3')
+RAW_TYPE, COMPRESSED_TYPE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+
 _ZSTD = b'\x28\xb5\x2f\xfd'
 _LISTED = 12
 """So many topics a message names."""
@@ -64,18 +62,6 @@ class Span:
     before: tuple[tuple[str, int], ...] = ()
 
 
-def is_bag(path: Path) -> bool:
-    """Whether a path looks like a bag: a rosbag2's folder, or a bag's file.
-
-    The folder of a recorder that was killed has no metadata; it is known by its files.
-    """
-    if path.is_dir():
-        return (path / _METADATA).is_file() or (
-            bool(_storage_files(path)) and not has_photographs(path)
-        )
-    return path.suffix.lower() in SUFFIXES
-
-
 class Bag(Media):
     """The images of a bag in the order in which they were recorded, of all its cameras by default.
 
@@ -109,7 +95,7 @@ class Bag(Media):
         self._every = every
         self._on_skipped = on_skipped or _log_skipped
         self._closed = False
-        self._reader = _open(path)
+        self._reader = open_bag(path)
         self._path = path
         try:
             self._connections = _chosen(self._reader, path, topics)
@@ -174,7 +160,7 @@ class Bag(Media):
                 image = _image(msg, connection.msgtype)
             except Exception as error:  # noqa: BLE001 - whatever damaged bytes make of a message
                 name = f'message {index} of {connection.topic} in {self.source}'
-                self._on_skipped(name, SourceError(f'{name} cannot be read: {_reason(error)}'))
+                self._on_skipped(name, SourceError(f'{name} cannot be read: {reason_of(error)}'))
                 continue
             stamp = msg.header.stamp
             stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
@@ -231,16 +217,17 @@ class Bag(Media):
             if self._closed:
                 return
             if not self._mend():
+                reason = reason_of(error)
                 raise SourceError(
-                    f'{self.source} is damaged, what comes after cannot be read: {_reason(error)};'
-                    ' record it again'
+                    f'{self.source} is damaged, what comes after cannot be read: {reason}; '
+                    'record it again'
                 ) from error
             rest = self._reader.messages(self._connections, span.start_ns, span.stop_ns)
             yield from itertools.islice(rest, yielded, None)
 
     def _mend(self) -> bool:
         """Go on with what is whole; returns whether there is more than has been read so far."""
-        if isinstance(self._reader, BrokenBag) or (broken := _broken(self._path)) is None:
+        if isinstance(self._reader, BrokenBag) or (broken := what_is_whole(self._path)) is None:
             return False
         self._reader.close()
         self._reader = broken
@@ -257,85 +244,11 @@ def image_topics(path: Path) -> tuple[ImageTopic, ...]:
     Raises:
         SourceError: It cannot be opened.
     """
-    reader = _open(path)
+    reader = open_bag(path)
     try:
         return _image_topics(_image_connections(reader))
     finally:
         reader.close()
-
-
-def _open(path: Path) -> Any:
-    from rosbags.highlevel import AnyReader
-    from rosbags.typesys import get_typestore, Stores
-
-    if unclosed := next((f for f in _storage_files(path) if _has_log(f)), None):
-        raise SourceError(
-            f'{unclosed}-wal holds messages of a recorder that was killed or still runs; put them '
-            f"into the bag: sqlite3 {unclosed} 'pragma wal_checkpoint(truncate)'"
-        )
-    try:
-        # Bags of before 2023 do not bring the definitions of their messages.
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-        reader.open()
-    except Exception as error:
-        reason = _reason(error)
-        if (broken := _broken(path)) is not None:
-            if not broken.damage and (path / _METADATA).is_file():
-                broken.damage = (Damage(broken.start_time, f'{path}: {reason}; the rest is read'),)
-            return broken
-        raise SourceError(_why_not(path, reason)) from error
-    unindexed = [file for file in _storage_files(path) if is_mcap(file) and not has_index(file)]
-    if unindexed and (broken := _broken(path)) is not None:
-        reader.close()
-        return broken
-    for part in reader.readers if reader.is2 else ():
-        # Messages that are compressed one by one are unpacked above, so that a damaged one is
-        # skipped alone.
-        if part.storage.metadata.compression_mode == 'message':
-            part.storage.metadata = part.storage.metadata._replace(compression_mode=None)
-    return reader
-
-
-def _why_not(path: Path, reason: str) -> str:
-    if path.is_dir() and 'metadata' in reason.lower():
-        return (
-            f'{path} cannot be opened as a bag: {reason}; `ros2 bag reindex` writes a missing or '
-            'damaged metadata.yaml anew'
-        )
-    for file in _storage_files(path):
-        if file.is_file() and not file.stat().st_size:
-            return f'{file} is empty: nothing was recorded in it'
-        if file.suffix.lower() == '.mcap' and file.is_file() and not is_mcap(file):
-            return f'{file} is no mcap file; give what `ros2 bag record` wrote'
-    return f'{path} cannot be opened as a bag: {reason}; nothing in it can be read'
-
-
-def _broken(path: Path) -> BrokenBag | None:
-    """Return what can be read of mcap files that rosbags refuses; None where that is nothing."""
-    paths = [file for file in _storage_files(path) if is_mcap(file)]
-    if not paths:
-        return None
-    broken = BrokenBag(paths)
-    if broken.message_count:
-        return broken
-    broken.close()
-    return None
-
-
-def _storage_files(path: Path) -> list[Path]:
-    """Return the files of a rosbag2 in their order; none where it is none."""
-    files = list(path.iterdir()) if path.is_dir() else [path]
-    return sorted((f for f in files if f.suffix.lower() in _STORAGES), key=_by_number)
-
-
-def _by_number(file: Path) -> tuple[int, str]:
-    number = file.stem.rpartition('_')[2]
-    return int(number) if number.isdecimal() else -1, file.name
-
-
-def _has_log(file: Path) -> bool:
-    log = file.with_name(f'{file.name}-wal')
-    return log.is_file() and log.stat().st_size > 0
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -401,15 +314,6 @@ def _image(msg: Any, msgtype: str) -> Image:
         step=msg.step,
         is_bigendian=bool(msg.is_bigendian),
     )
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ImageError):
-        return str(error)
-    text = ' '.join(str(error).split()).removesuffix('.')
-    # What rosbags raises on purpose is a sentence.
-    is_sentence = type(error).__module__.startswith('rosbags.') and text
-    return text if is_sentence else f'{type(error).__name__}: {text}'.removesuffix(': ')
 
 
 def _log_skipped(name: str, error: VlmRosError) -> None:
