@@ -92,6 +92,9 @@ def main(args: argparse.Namespace) -> int:
             'answers of yes or no are yes',
             kind='',
         )
+        if again := len(found) - len({(row.image, row.text) for row in found}):
+            told = f'{again} ask what one of another group asks of the same picture, as in POPE;'
+            complain(f'{told} each counts', kind='note: ')
     return Exit.OK
 
 

@@ -57,6 +57,16 @@ class Summary:
     counted: Counts
 
     @property
+    def present(self) -> tuple[str, ...]:
+        """The classes that have things or boxes; of the others there is nothing to tell."""
+        boxes = set(self.matches.label.tolist())
+        return tuple(
+            label
+            for number, label in enumerate(self.matches.labels)
+            if number in boxes or self.score.truths[label]
+        )
+
+    @property
     def overlap(self) -> int:
         """The place of `iou` among the overlaps."""
         return overlap_of(self.iou)

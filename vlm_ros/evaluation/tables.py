@@ -75,7 +75,7 @@ def print_detection(
     classes = Table(
         'class', 'things', 'AP', 'AP50', 'precision', 'recall', 'alarms/image', box=box.SIMPLE_HEAD
     )
-    for label in paired.labels:
+    for label in summary.present:
         own = summary.intervals_of[label]
         point = summary.operating.of_label[label]
         classes.add_row(
@@ -88,6 +88,8 @@ def print_detection(
             shown(point.alarms_per_image),
         )
     console.print(classes)
+    if absent := len(paired.labels) - len(summary.present):
+        console.print(f'{absent} more classes have neither things nor boxes')
     console.print(covered(summary.score.coverage, 'images'))
 
 

@@ -347,7 +347,11 @@ def test_the_one_file_of_a_folder_is_the_truth(capsys, tmp_path, truth):
     assert found['overall'] == numbers(capsys, run, '--truth', truth)['overall']
     assert found['truth'] == str(truth)
     questions = tmp_path / 'questions.jsonl'
-    assert main(['questions', str(truth.parent), '-o', str(questions), '-q']) == 0
+    assert main(['questions', str(truth.parent), '-o', str(questions)]) == 0
+    lines = [json.loads(line) for line in questions.read_text().splitlines()]
+    again = len(lines) - len({(line['image'], line['text']) for line in lines})
+    assert f'{again} ask what one of another group asks' in capsys.readouterr().err
+    assert again > 0
     (truth.parent / 'instances_val.json').write_text(truth.read_text())
     status, _, err = evaluate(capsys, run, '--truth', truth.parent.parent)
     assert (status, err.count('\n')) == (2, 1)

@@ -5,7 +5,7 @@ import json
 import re
 import sys
 
-from evaluated_photographs import evaluate, numbers, predicted, record, written
+from evaluated_photographs import evaluate, LABELS, numbers, predicted, record, written
 import pytest
 
 from vlm_ros.cli.main import main
@@ -92,6 +92,7 @@ def test_another_run_is_compared_on_the_same_images(capsys, tmp_path, truth):
         capsys, good, '--truth', truth, '--against', bad, '--report', report, '-q'
     )
     assert 'good less bad, over 6 images' in out
+    assert 'more classes have neither' not in out
     assert '>good less bad<' in (report / 'index.html').read_text()
     same = numbers(capsys, good, '--truth', truth, '--against', good)['comparison']
     assert (same['ap50']['value'], same['ap50']['p_value']) == (0, 1)
@@ -115,6 +116,16 @@ def test_intervals_can_be_left_out(capsys, tmp_path, truth):
     with_intervals = numbers(capsys, run, '--truth', truth)
     assert found['overall']['ap']['value'] == with_intervals['overall']['ap']['value']
     assert with_intervals['overall']['ap']['low'] is not None
+
+
+def test_classes_that_nobody_has_are_one_line(capsys, tmp_path):
+    records = [record(0, 'chelsea', [('cat', 0.9, 10, 10, 90, 90)])]
+    write_coco(records, LABELS, tmp_path / 'truth')
+    run, report = written(tmp_path / 'run', records), tmp_path / 'report'
+    _, out, _ = evaluate(capsys, run, '--truth', tmp_path / 'truth', '--report', report)
+    assert '4 more classes have neither things nor boxes' in out and 'spoon' not in out
+    page = (report / 'index.html').read_text()
+    assert '4 more have neither things nor boxes.' in page and '<td>spoon<' not in page
 
 
 def test_a_reader_who_left_is_told_to_the_command(monkeypatch):

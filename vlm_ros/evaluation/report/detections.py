@@ -92,6 +92,7 @@ def _tables(
     summary: Summary, paired: Paired, runs: RunComparison | None, versus: str
 ) -> tuple[Table, ...]:
     overall = summary.score.overall
+    absent = len(paired.labels) - len(summary.present)
     rows = [(TITLES[name], shown_interval(summary.intervals[name])) for name in NUMBERS]
     rows.append(('AP75', shown(overall.ap75)))
     rows += [
@@ -120,8 +121,9 @@ def _tables(
                         for name in ('ap', 'ap50', 'precision', 'recall', 'alarms_per_image')
                     ),
                 )
-                for label in paired.labels
+                for label in summary.present
             ),
+            f'{absent} more have neither things nor boxes.' if absent else '',
         ),
     ]
     if runs is not None:

@@ -143,7 +143,9 @@ def _worst(found: LanguageScore, truth: LanguageTruth, replies: Sequence[ReplyRe
 def _caption(item: Item, reply: ReplyRecord) -> str:
     said = reply.text or reply.status.name.lower().replace('_', ' ')
     if isinstance(item, Question):
-        return f'{item.text} – {said}; true: {", ".join(dict.fromkeys(item.answers))}'
+        true = ', '.join(dict.fromkeys(item.answers))
+        of = f' ({item.group})' if item.group else ''
+        return f'{item.text} – {said}; true: {true}{of}'
     if isinstance(item, Statement):
         return f'{item.text} – {said}; true: {str(item.holds).lower()}'
     return f'{item.text} ({item.images[0]})' if item.text else f'{said} ({item.images[0]})'
