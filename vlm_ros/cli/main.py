@@ -21,6 +21,7 @@ LOOKING_VERBS = ('detect', 'ground', 'classify', 'caption', 'ask')
 VERBS = (
     *LOOKING_VERBS,
     'annotate',
+    'review',
     'evaluate',
     'calibrate',
     'questions',
@@ -29,7 +30,6 @@ VERBS = (
     'models',
     'doctor',
     'benchmark',
-    'review',
 )
 
 _EPILOG = """\
