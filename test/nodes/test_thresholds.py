@@ -35,6 +35,38 @@ def test_what_is_no_pair_is_refused(pair):
         Thresholds.parse(['cup=0.1', 'Cup=0.2'])
 
 
+def test_an_underscore_and_white_space_are_a_space():
+    """Labels of nuScenes and files of calibrate have the one, vocabularies the other."""
+    thresholds = Thresholds.parse(['Traffic_Light=0.4', 'stop  sign=0.5', 'cup=0.1'])
+    scores = np.array([0.39, 0.41, 0.49], np.float32)
+    labels = ('traffic light', 'traffic_light', 'stop sign')
+    found = Detections(np.zeros((3, 4), np.float32), scores, labels)
+    assert thresholds.kept(found, 0.0).labels == ('traffic_light',)
+    assert thresholds.unknown(['traffic light', 'Stop_sign']) == ['cup']
+    with pytest.raises(InputError, match='twice'):
+        Thresholds.parse(['stop_sign=0.1', 'stop sign=0.2'])
+
+
+def test_names_that_the_vocabulary_has_not_are_told_once(graph, capfd):
+    graph.start(
+        DetectorNode,
+        detector={
+            'backend': 'fake',
+            'vocabulary': '[person, traffic light]',
+            'score_thresholds': '[traffic_light=0.2, persn=0.4]',
+        },
+    )
+    node = graph.nodes[0]
+    node.settings.set(max_rate_hz=5.0)
+    node.settings.set(score_thresholds=['cup=0.5'])
+    node.settings.set(vocabulary=['cup'])
+    told = [line for line in capfd.readouterr().err.splitlines() if 'WARN' in line]
+    assert [line.partition('score_thresholds has ')[2].partition(',')[0] for line in told] == [
+        'persn',
+        'cup',
+    ]
+
+
 def test_the_detector_leaves_out_what_scores_less(graph):
     """The fake scores 0.9 throughout, its own threshold."""
     settings = {'backend': 'fake', 'vocabulary': '[person, cup]', 'score_thresholds': '[cup=0.91]'}

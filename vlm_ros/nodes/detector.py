@@ -122,6 +122,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
         super().__init__('detector', DetectorParameters, shared, ('detect',), self._on_parameters)
         self.gallery = NodeGallery(self.get_logger(), self.settings)
         self._exemplars: tuple[KeptPicture, ...] = ()
+        self._told_unknown: list[str] = []
         self._reading: Future[tuple[KeptPicture, ...]]
         self._cameras = [DetectorCamera(self, name, feed) for name, feed in self.feeds.items()]
         self._on_parameters(self.settings.values)
@@ -147,6 +148,7 @@ class DetectorNode(ModelNode[DetectorParameters]):
     async def activate(self) -> None:
         """Look at images from now on."""
         self._take_exemplars()
+        self._warn_of_thresholds()
         self._period += 1
         for camera in self._cameras:
             camera.start(self._on_frame)
@@ -258,6 +260,19 @@ class DetectorNode(ModelNode[DetectorParameters]):
         for camera in self._cameras:
             camera.max_rate_hz = values.max_rate_hz
             camera.use(values.vocabulary, values.score_threshold, self._exemplars)
+        if self.is_active:
+            self._warn_of_thresholds()
+
+    def _warn_of_thresholds(self) -> None:
+        """Say once which thresholds are of names that no camera looks for."""
+        names = [name for camera in self._cameras for name in camera.vocabulary.names]
+        unknown = self._thresholds.unknown(names)
+        if unknown and unknown != self._told_unknown:
+            self.get_logger().warning(
+                f'score_thresholds has {", ".join(unknown)}, which the vocabulary does not have; '
+                'such a threshold is of no effect'
+            )
+        self._told_unknown = unknown
 
     def _on_set_vocabulary(
         self, request: SetVocabulary.Request, response: SetVocabulary.Response

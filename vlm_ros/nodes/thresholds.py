@@ -1,6 +1,6 @@
 """Least scores of single names, such as `vlm-ros calibrate` picks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,14 @@ from vlm_ros.results import Detections
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Least scores in [0, 1], by the name in lower case."""
+    """Least scores of names.
+
+    Names that differ in case alone are the same, and so are `_` and a space: the labels that
+    `vlm-ros calibrate` has picked them for may be a dataset's own (`traffic_light`).
+
+    Attributes:
+        of_name: Least scores in [0, 1], by the plain name.
+    """
 
     of_name: Mapping[str, float] = field(default_factory=dict)
 
@@ -34,10 +41,15 @@ class Thresholds:
                     f'score_thresholds: {pair!r} is no name with a score from 0 to 1, as in '
                     "'person=0.4'"
                 )
-            if name.casefold() in found:
+            if _plain(name) in found:
                 raise InputError(f'score_thresholds: {name!r} is there twice; leave one')
-            found[name.casefold()] = score
+            found[_plain(name)] = score
         return cls(found)
+
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Return which of its names are none of these, in plain spelling."""
+        known = {_plain(name) for name in names}
+        return [name for name in self.of_name if name not in known]
 
     def asked(self, others: float | None) -> float | None:
         """Return the least score to ask a model for.
@@ -58,6 +70,10 @@ class Thresholds:
         """
         if not self.of_name:
             return found
-        least = [self.of_name.get(label.casefold(), others or 0.0) for label in found.labels]
+        least = [self.of_name.get(_plain(label), others or 0.0) for label in found.labels]
         # A model's scores are float32, and what is just enough stays.
         return found[found.scores >= np.array(least, np.float32)]
+
+
+def _plain(name: str) -> str:
+    return ' '.join(name.casefold().replace('_', ' ').split())
