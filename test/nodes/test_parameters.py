@@ -18,6 +18,7 @@ from vlm_ros.nodes.image_source import ImageSourceParameters
 from vlm_ros.nodes.memory import MemoryParameters
 from vlm_ros.nodes.monitor import MonitorParameters
 from vlm_ros.nodes.overlay import OverlayParameters
+from vlm_ros.nodes.parameters import unknown_parameters
 from vlm_ros.nodes.perception import NODES, PerceptionNode, PerceptionParameters
 from vlm_ros.nodes.query import QueryParameters
 from vlm_ros.nodes.shared import candidates
@@ -153,6 +154,38 @@ def test_a_bad_value_at_the_start_is_one_clear_error(graph, value, reason):
 def test_a_value_of_the_wrong_type_at_the_start_names_the_parameter(graph):
     with pytest.raises(InputError, match="parameter 'score_threshold' must be a float"):
         graph.start(DetectorNode, detector={'backend': 'fake', 'score_threshold': 'high'})
+
+
+@pytest.mark.parametrize(
+    ('given', 'line'),
+    [
+        (
+            'nods:=detector',
+            'nods is ignored: perception has no such parameter; did you mean nodes?',
+        ),
+        ('x9:=1', 'x9 is ignored: perception has no such parameter; see config/perception.yaml'),
+        ('perception:nods:=[detector]', 'did you mean nodes?'),
+        ('detector:nodes:=1', "detector:nodes is ignored: there is no node 'detector' here"),
+    ],
+)
+def test_a_parameter_on_the_command_line_that_no_node_has_is_told(graph, given, line):
+    graph.start(lambda _: PerceptionNode())
+    args = ['perception', '-p', 'no=ros', '--ros-args', '-p', given, '--log-level', 'info']
+    (told,) = unknown_parameters(args, graph.nodes)
+    assert told.startswith('-p ')
+    assert line in told
+
+
+def test_parameters_that_a_node_has_are_not_told(graph):
+    graph.start(lambda _: PerceptionNode())
+    texts = [
+        'nodes:=detector',
+        '/**:nodes:=query',
+        'perception:nodes:=query',
+        'use_sim_time:=true',
+    ]
+    args = [word for text in texts for word in ('-p', text)]
+    assert unknown_parameters(['--ros-args', *args, '--', '-p', 'x:=1'], graph.nodes) == []
 
 
 def test_an_unknown_node_is_named(graph):

@@ -1,7 +1,9 @@
 """ROS parameters as one frozen dataclass a node: type, default, description, range, once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, Field, field, fields, MISSING, replace
+from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
@@ -158,6 +160,46 @@ class Parameters(Generic[P]):
         before, self.values = self.values, self.changed(parameters)
         if self._on_change is not None and self.values != before:
             self._on_change(self.values)
+
+
+def unknown_parameters(args: Sequence[str], nodes: Sequence[Node]) -> list[str]:
+    """Return a line for each `-p` that names a parameter which no node has; rcl ignores such.
+
+    Files of parameters are left alone: launch gives all nodes the same one.
+
+    Args:
+        args: The command line.
+        nodes: All nodes of the process.
+    """
+    lines = []
+    for target, name in _assigned(args):
+        meant = [node for node in nodes if _is_meant(target, node)]
+        if any(node.has_parameter(name) for node in meant):
+            continue
+        if not meant:
+            lines.append(f'-p {target}:{name} is ignored: there is no node {target!r} here')
+            continue
+        whose = ', '.join(node.get_name() for node in meant)
+        known = sorted({known for node in meant for known in node.get_parameters_by_prefix('')})
+        close = get_close_matches(name, known, n=1)
+        hint = f'did you mean {close[0]}?' if close else 'see config/perception.yaml'
+        lines.append(f'-p {name} is ignored: {whose} has no such parameter; {hint}')
+    return lines
+
+
+def _assigned(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the node, or nothing for all, and the name of each `-p NODE:NAME:=VALUE`."""
+    is_for_ros = False
+    for word, text in pairwise(args):
+        if word in ('--ros-args', '--'):
+            is_for_ros = word == '--ros-args'
+        elif is_for_ros and word in ('-p', '--param'):
+            target, _, name = text.partition(':=')[0].rpartition(':')
+            yield target, name
+
+
+def _is_meant(target: str, node: Node) -> bool:
+    return not target or '*' in target or target.rpartition('/')[2] == node.get_name()
 
 
 def _declare(node: Node, name: str, f: Field[Any]) -> Any:

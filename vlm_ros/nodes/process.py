@@ -14,6 +14,7 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from vlm_ros.errors import InputError, VlmRosError
+from vlm_ros.nodes.parameters import unknown_parameters
 from vlm_ros.nodes.shared import Shared
 from vlm_ros.runtime.memory import keep_image_memory
 
@@ -38,6 +39,8 @@ def run(make_nodes: Callable[[Shared], Sequence[Node]], args: list[str] | None =
     try:
         _init(args)
         nodes = _make(make_nodes, shared)
+        for line in unknown_parameters(sys.argv if args is None else args, nodes):
+            get_logger('vlm_ros').warning(line)
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
