@@ -326,6 +326,7 @@ def test_names_that_could_not_be_looked_for_are_those_of_the_labels(tmp_path):
     annotate(plan, tmp_path / 'out', crew=Alone(plan, annotator))
     (record,) = read_lines(tmp_path / 'out' / 'annotations.jsonl', FrameRecord)
     assert record.unrecognized == (plan.prompts()['road barrier'],)
+    assert record.message == '', 'each record would say the names twice'
 
 
 def test_a_picture_too_wide_for_its_kind_is_listed_and_the_rest_is_done(tmp_path):

@@ -188,12 +188,13 @@ class Annotator:
             )
             if found is None:
                 return Status.FAILED, failure, (), ()
-        status, message = found.status, found.message
+        # Of the names that cannot be looked for, `unrecognized` tells.
+        status, message = found.status, ''
         found = self._named(found)
         masks: Masks | None = None
         if self._plan.masks and len(found) and (segmenter := self.models.segmenter):
             masks, failure = attempt(lambda: segmenter.segment(image, found))
-            message = '; '.join(line for line in (message, failure) if line)
+            message = failure
         return status, message, detection_records(found, masks), found.unrecognized
 
     def _named(self, found: Detections) -> Detections:

@@ -157,7 +157,7 @@ class FrameRecord(Record):
         status: Of the detections: OK or NOTHING_FOUND (looked, and this is what there is), UNSURE
             (not all names could be looked for), FAILED (could not look). None where nobody was
             asked to look.
-        message: One line that says why, for UNSURE and FAILED.
+        message: One line that says why, for what failed; for UNSURE `unrecognized` does.
         detections: The boxes, best first.
         unrecognized: Names of the vocabulary that could not be looked for.
         caption: What is said about it.
