@@ -182,6 +182,24 @@ def test_what_cannot_be_read_and_a_silent_camera_are_listed(graph, annotator):
     assert '/rear/image' in silent.reason
 
 
+def test_a_camera_of_which_nothing_comes_is_told_once_and_in_the_end(graph, annotator, capfd):
+    annotator.start(cameras='front, rear', max_image_age_s='0.1')
+    annotator.show(raw(0), topic='front/image')
+    told = []
+
+    def warnings():
+        told.extend(line for line in capfd.readouterr().err.splitlines() if 'WARN' in line)
+        return any('nobody publishes /rear/image' in line for line in told)
+
+    graph.spin_until(warnings, 'a warning')
+    graph.spin_for(1.2)
+    annotator.finish()
+    said = capfd.readouterr().err
+    assert 'nobody publishes /rear/image' not in said
+    assert f'1 images in {annotator.folder}' in said
+    assert 'no image came of /rear/image\n' in said
+
+
 def test_images_that_a_busy_model_lets_go_by_are_counted(graph, annotator):
     annotator.start(backend_options='latency_s=0.3')
     for number in range(10):
@@ -219,6 +237,7 @@ def test_another_plan_is_refused_and_the_node_lives_on_saying_so(graph, annotato
         'an error',
     )
     assert 'another plan, which differs in vocabulary' in told.message
+    assert told.message.endswith('choose another folder, or remove this one')
     assert annotator.node._worker is None, 'no model is loaded for it'
     assert records(annotator.folder) == before
     annotator.node.settings.set(vocabulary=['person', 'dog'])
@@ -310,12 +329,23 @@ def test_a_folder_that_cannot_be_written_costs_only_what_came_meanwhile(
     assert 'No space left' in skipped.reason
 
 
-def test_parts_are_written_while_it_runs_and_the_rest_when_the_process_ends(graph, annotator):
+def test_parts_are_written_while_it_runs_and_the_rest_when_the_process_ends(
+    graph, annotator, capfd
+):
     annotator.start(part_s='1.0')
     annotator.show(raw(0))
     part = annotator.folder / 'parts' / '00000.jsonl'
     graph.spin_until(part.exists, 'a part')
     assert not (annotator.folder / 'annotations.jsonl').exists()
+    said = ''
+
+    def is_told():
+        nonlocal said
+        said += capfd.readouterr().err
+        return f'1 images in {annotator.folder}\n' in said
+
+    graph.spin_until(is_told, 'a line about it')
+    assert f'images go to {annotator.folder}\n' in said
     annotator.show(raw(1))
     graph.stop()
     assert [row.index for row in records(annotator.folder)] == [0, 1]
@@ -389,6 +419,7 @@ def test_a_killed_process_loses_its_open_part_alone(graph, tmp_path):
     def start():
         options = {**FAKE, 'output': str(folder), 'part_s': '1.0'}
         command = [sys.executable, '-m', 'vlm_ros.nodes.annotator', '--ros-args']
+        command += ['-p', 'rate_hz:=1.0']
         for name, value in options.items():
             command += ['-p', f'{name}:={value}']
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -418,4 +449,6 @@ def test_a_killed_process_loses_its_open_part_alone(graph, tmp_path):
     assert second.returncode == 0
     assert f'2 images in {folder}' in said
     assert 'Traceback' not in said
+    assert '-p rate_hz is ignored' in said
+    assert 'did you mean max_rate_hz?' in said
     assert [row.source for row in records(folder)] == ['/image#1', '/image#2']

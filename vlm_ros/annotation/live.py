@@ -34,6 +34,8 @@ from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.runtime.candidates import one_line
 from vlm_ros.whole_files import remove
 
+BEGIN_ANEW = 'remove this one'
+"""What begins a live dataset anew, where `vlm-ros annotate` has `--anew`."""
 _MAX_REASONS = 100
 """So many are told apart in a part."""
 
@@ -82,7 +84,7 @@ class LiveDataset:
         self._last_ns: dict[str, int] = {}
         with contextlib.ExitStack() as stack:
             stack.enter_context(held(folder))
-            self._manifest = begin(folder, new_manifest(plan, models, ()))
+            self._manifest = begin(folder, new_manifest(plan, models, ()), anew=BEGIN_ANEW)
             before = self._manifest.sources
             self._dropped = Counter({row.source: row.dropped for row in before})
             self._numbers = sorted(_part_numbers(folder))
@@ -90,6 +92,11 @@ class LiveDataset:
             if not self._is_merged:
                 self._merge()
             self._holding = stack.pop_all()
+
+    @property
+    def parts(self) -> int:
+        """How many parts are written, those of earlier runs included."""
+        return len(self._numbers)
 
     def camera(self, topic: str) -> LiveCamera:
         """Return a camera of the plan that begins a run of its own."""

@@ -141,8 +141,13 @@ def new_manifest(
     )
 
 
-def begin(folder: Path, manifest: Manifest) -> Manifest:
+def begin(folder: Path, manifest: Manifest, *, anew: str = _BEGIN_ANEW) -> Manifest:
     """Begin a dataset, or go on with one of the same plan and models; inside of `held`.
+
+    Args:
+        folder: Where it is.
+        manifest: What it is to be.
+        anew: How whoever calls begins anew, for the message.
 
     Returns:
         The manifest that is in the folder now.
@@ -154,7 +159,7 @@ def begin(folder: Path, manifest: Manifest) -> Manifest:
     path = folder / MANIFEST
     if path.exists():
         before = _read(path)
-        _check_same(folder, before, manifest)
+        _check_same(folder, before, manifest, anew)
         _sweep(folder)
         return before
     _sweep(folder)
@@ -169,8 +174,13 @@ def _read(path: Path) -> Manifest:
         raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
 
 
-def check_plan(folder: Path, plan: AnnotationPlan) -> None:
+def check_plan(folder: Path, plan: AnnotationPlan, *, anew: str = _BEGIN_ANEW) -> None:
     """See, before models are loaded, that what is in a folder was made by a plan.
+
+    Args:
+        folder: Where it is.
+        plan: What is wanted.
+        anew: How whoever calls begins anew, for the message.
 
     Raises:
         InputError: Another plan made it.
@@ -178,25 +188,24 @@ def check_plan(folder: Path, plan: AnnotationPlan) -> None:
     """
     path = folder / MANIFEST
     if path.exists():
-        _check_plan(folder, _read(path), new_manifest(plan, (), ()))
+        _check_plan(folder, _read(path), new_manifest(plan, (), ()), anew)
 
 
-def _check_plan(folder: Path, before: Manifest, manifest: Manifest) -> None:
+def _check_plan(folder: Path, before: Manifest, manifest: Manifest, anew: str) -> None:
     if before.plan_id != manifest.plan_id:
         differ = ', '.join(differences(before.plan, manifest.plan))
         raise InputError(
             f'{folder} was made by another plan, which differs in {differ}; choose another '
-            f'folder, or {_BEGIN_ANEW}'
+            f'folder, or {anew}'
         )
 
 
-def _check_same(folder: Path, before: Manifest, manifest: Manifest) -> None:
-    _check_plan(folder, before, manifest)
+def _check_same(folder: Path, before: Manifest, manifest: Manifest, anew: str) -> None:
+    _check_plan(folder, before, manifest, anew)
     if before.models != manifest.models:
         names = ', '.join(dict.fromkeys(row.model_id for row in before.models))
         raise InputError(
-            f'{folder} was made with other models ({names}); choose another folder, or '
-            f'{_BEGIN_ANEW}'
+            f'{folder} was made with other models ({names}); choose another folder, or {anew}'
         )
 
 

@@ -15,7 +15,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.logging import get_logger
 
 from vlm_ros.annotation.failures import failure_of
-from vlm_ros.annotation.live import LiveDataset
+from vlm_ros.annotation.live import BEGIN_ANEW, LiveDataset
 from vlm_ros.annotation.live_camera import LiveCamera, Place
 from vlm_ros.annotation.live_models import annotator_of, loader
 from vlm_ros.annotation.plan import AnnotationPlan
@@ -81,6 +81,10 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         self._cameras: dict[str, LiveCamera] = {}
         self._meters: dict[str, StreamMeter] = {}
         self._silences: dict[str, str] = {}
+        self._told_silent: set[str] = set()
+        self._imageless: list[str] = []
+        self._since_s = 0.0
+        self._parts = 0
         self._scenes = SceneChange(0.0)
         self._listeners = {camera: partial(self._on_frame, camera) for camera in self.feeds}
         self._consumer = Consumer(self._look, self._failed, self._keep)
@@ -96,9 +100,9 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
     def acquire(self) -> ModelWorker[Model]:
         """Return a worker for all models of the plan."""
         values = self.settings.values
-        self._folder = Path(values.output).expanduser()
+        self._folder = Path(values.output).expanduser().absolute()
         plan = self._plan = values.make_plan([feed.topic for feed in self.feeds.values()])
-        check_plan(self._folder, plan)
+        check_plan(self._folder, plan, anew=BEGIN_ANEW)
         candidate: Candidate[Model] = Candidate(plan.backend.name, loader(plan))
         return self._shared.acquire_own(candidate, values)
 
@@ -115,8 +119,12 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         models = annotator_of(self.worker.model).models.records()
         opened = on_a_thread(lambda: LiveDataset(plan, folder, models))
         self._dataset = await self._wait(opened, Ticket())
-        if self._dataset.images:
-            _LOGGER.info(f'going on with the {self._dataset.images} images in {folder}')
+        images = self._dataset.images
+        _LOGGER.info(
+            f'going on with the {images} images in {folder}'
+            if images
+            else f'images go to {folder}'
+        )
 
     async def activate(self) -> None:
         """Annotate from now on; each camera begins a run."""
@@ -129,6 +137,9 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         self._cameras = await self._wait(begun, Ticket())
         self._meters = {camera: StreamMeter() for camera in self.feeds}
         self._silences.clear()
+        self._told_silent.clear()
+        self._imageless.clear()
+        self._since_s, self._parts = time.monotonic(), dataset.parts
         self._scenes = SceneChange(plan.sampling.scene_change)
         self._period += 1
         for camera, feed in self.feeds.items():
@@ -269,6 +280,21 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         if self._has_trouble and not dataset.trouble:
             self.get_logger().info(f'{dataset.folder} can be written again')
         self._has_trouble = bool(dataset.trouble)
+        if dataset.parts > self._parts:
+            self._parts = dataset.parts
+            _LOGGER.info(f'{dataset.images} images in {dataset.folder}')
+        self._warn_of_silence()
+
+    def _warn_of_silence(self) -> None:
+        """Say once of each camera that no images come; /diagnostics says so all the time."""
+        for camera, meter in self._meters.items():
+            silent_s = meter.snapshot().since_image_s
+            if silent_s is None:
+                silent_s = time.monotonic() - self._since_s
+            is_silent = silent_s > self.settings.values.max_image_age_s
+            if is_silent and camera not in self._told_silent:
+                self._told_silent.add(camera)
+                _LOGGER.warning(self.feeds[camera].silence())
 
     def _stop(self, dataset: LiveDataset) -> None:
         """Keep nothing more; cameras of which nothing came are noted."""
@@ -278,6 +304,7 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
             if not meter.received:
                 why = self._silences.get(camera, 'no image came')
                 dataset.skip_camera(self._cameras[camera].source, why)
+                self._imageless.append(self.feeds[camera].topic)
         self._meters = {}
 
     def _finish(self, dataset: LiveDataset) -> None:
@@ -287,9 +314,10 @@ class AnnotatorNode(ModelNode[AnnotatorParameters]):
         except Exception as error:  # noqa: BLE001 - ending comes first; parts are kept
             _LOGGER.error(f'the dataset is not finished: {one_line(error)}')
         else:
+            silent = f'; no image came of {", ".join(self._imageless)}' if self._imageless else ''
             _LOGGER.info(
                 f'{dataset.images} images in {dataset.folder}; {dataset.dropped()} went by while '
-                'the models were busy'
+                f'the models were busy{silent}'
             )
 
     def _unfinished(self, dataset: LiveDataset) -> str:
