@@ -62,6 +62,7 @@ setup(
             'pydantic>=2.7,<3',
             'rosbags>=0.11,<0.12',
             'trackers>=2.6,<3',
+            'zstandard>=0.22',
         ],
         'embedded': ['openvino>=2025.0', 'torch>=2.6', 'transformers>=5.4,<6'],
         'evaluate': [
@@ -71,6 +72,7 @@ setup(
             'nltk>=3.9,<4',
             'pycocoevalcap>=1.2',
             'pydantic>=2.7,<3',
+            'scipy>=1.15',
             'trackeval>=1.3,<2',
         ],
         'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.5', 'openvino>=2025.0'],
