@@ -2,7 +2,7 @@
 
 import argparse
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import contextlib
 from difflib import get_close_matches
 import importlib
@@ -96,7 +96,7 @@ def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn
 
 def _parsers(
     argv: Sequence[str],
-) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """Return the parser, and that of each verb."""
     parser = _Parser(
         prog='vlm-ros',
