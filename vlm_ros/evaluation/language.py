@@ -73,9 +73,20 @@ def score(
     return _caption(items, replies, resamples)
 
 
+_WORDS = {
+    'true yes ratio': 'share of yes in the truth',
+    'yes ratio': 'share of yes',
+    'f1': 'F1',
+}
+
+
 def shown_name(found: LanguageScore, name: str) -> str:
     """Return a number's name as people read it, with how it was had."""
-    return f'{name} ({found.about[name]})' if name in found.about else name
+    how = f' ({found.about[name]})' if name in found.about else ''
+    for ending, words in _WORDS.items():
+        if name.endswith(ending):
+            return name.removesuffix(ending) + words + how
+    return name + how
 
 
 def check_task(truth: LanguageTruth, task: str) -> None:

@@ -341,6 +341,15 @@ def test_an_annotated_dataset_counts_from_what_it_was_annotated_at(capsys, tmp_p
     assert (found['threshold'], found['overall']['recall']['value']) == (0.1, 1)
 
 
+def test_a_class_without_a_name_is_refused(capsys, tmp_path, truth):
+    run = written(tmp_path / 'run', predicted())
+    content = json.loads(truth.read_text())
+    content['categories'][1]['name'] = '  '
+    truth.write_text(json.dumps(content))
+    status, _, err = evaluate(capsys, run, '--truth', truth)
+    assert (status, err.count('\n'), 'has a class with a blank name' in err) == (2, 1, True)
+
+
 def test_the_one_file_of_a_folder_is_the_truth(capsys, tmp_path, truth):
     run = written(tmp_path / 'run', predicted())
     found = numbers(capsys, run, '--truth', truth.parent.parent)

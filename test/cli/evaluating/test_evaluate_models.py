@@ -154,7 +154,7 @@ def test_two_runs_do_not_write_one_folder(capsys, tmp_path, truth):
         ((' cat ', 'tea  cup', 'person', 'rocket', 'spoon'), ''),
         (('traffic_light', 'traffic light', 'person', 'rocket', 'spoon'), 'are the same to look'),
         (('Cat', 'cat', 'person', 'rocket', 'spoon'), 'are the same to look'),
-        (('  ', 'cup', 'person', 'rocket', 'spoon'), 'has a blank name'),
+        (('  ', 'cup', 'person', 'rocket', 'spoon'), 'a blank name'),
     ],
 )
 def test_names_of_the_truth_with_odd_spaces(capsys, truth, names, words):

@@ -157,6 +157,7 @@ def test_boxes_without_tracks_are_followed(capsys, tmp_path, kitti):
     status, out, err = evaluate(capsys, run, '--truth', folder)
     assert (status, 'HOTA' in out) == (0, False)
     assert 'the truth has tracks and the predictions have none; --track follows them' in err
+    assert 'images of a drive are much alike' in err
     args = [run, '--truth', folder, '--track', '--report', folder.parent / 'report']
     status, out, _ = evaluate(capsys, *args)
     assert (status, 'HOTA' in out) == (0, True)

@@ -113,6 +113,8 @@ def read(args: argparse.Namespace, layout: str) -> BoxTruth:
             f'{args.truth} has no labelled box and no list of classes; give one that has, or for '
             'VOC list the classes in labels.txt'
         )
+    if not all(label.replace('_', ' ').strip() for label in truth.truth.labels):
+        raise InputError(f'{args.truth} has a class with a blank name; give it one')
     return truth
 
 
@@ -151,6 +153,8 @@ def notes(truth: BoxTruth, predicted: PredictedSet, naming: Naming, paired: Pair
     boxes = [box for image in predicted.images for box in image.boxes]
     if in_truth and boxes and all(box.track_id is None for box in boxes):
         found.append('the truth has tracks and the predictions have none; --track follows them')
+    if any(truth.moments) or any(image.sequence for image in predicted.images):
+        found.append('images of a drive are much alike: take intervals over them for too narrow')
     if predicted.unused:
         found.append(f'{predicted.unused} predicted images are not in the truth; left out')
     if naming.sets:
