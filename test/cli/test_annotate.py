@@ -310,6 +310,16 @@ def test_a_run_without_anything_to_do_loads_no_model(capsys, tmp_path, monkeypat
     assert "the backend 'embedded' cannot classify" in err
 
 
+def test_the_manifest_says_which_cameras_were_read(capsys, tmp_path):
+    bag = drive(tmp_path / 'drive', count=4, damaged=(1,))
+    args = [bag, 'sample:coffee', '-o', tmp_path / 'out', *FAKE, '--caption']
+    assert run(capsys, *args)[0] == 2
+    made = json.loads((tmp_path / 'out' / 'dataset.json').read_bytes())
+    assert [row['topics'] for row in made['sources']] == [['/front', '/rear'], []]
+    assert [row['topic_frames'] for row in made['sources']] == [{'/front': 3, '/rear': 3}, {}]
+    assert [row['frames'] for row in made['sources']] == [6, 1]
+
+
 def test_a_folder_of_bags_names_how_to_give_them(capsys, tmp_path):
     many = tmp_path / 'many'
     many.mkdir()

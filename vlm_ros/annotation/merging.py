@@ -16,24 +16,24 @@ from vlm_ros.records.reviews import kept_reviews, locked_reviews
 
 def merge(
     folder: Path, chunks: Sequence[Chunk], *, track: bool
-) -> tuple[Counter[str], tuple[SkippedRecord, ...]]:
+) -> tuple[dict[str, Counter[str]], tuple[SkippedRecord, ...]]:
     """Write `annotations.jsonl`, one record at a time.
 
     Returns:
-        How many images each source has, and what was skipped, both in the order of the chunks;
-        then the reviews that do not fit any more.
+        How many images each source has of each topic, and what was skipped, both in the order of
+        the chunks; then the reviews that do not fit any more.
 
     Raises:
         InputError: A line of `reviews.jsonl` is damaged.
         StorageError: The disk is full, or the folder cannot be written.
     """
-    counts: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {chunk.source: Counter() for chunk in chunks}
 
     def records() -> Iterator[FrameRecord]:
         for chunk in chunks:
             for record in read_part(folder, chunk.number):
                 _check_picture(folder, record, chunk.number)
-                counts[chunk.source] += 1
+                counts[chunk.source][record.topic] += 1
                 yield record
 
     unfit = _write(folder, tracked(records()) if track else records())

@@ -1,5 +1,6 @@
 """Annotates all sources of a plan."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
 from importlib import metadata
@@ -72,12 +73,22 @@ def annotate(
         _work(chunks, folder, crew, progress)
         counts, skipped = merge(folder, chunks, track=plan.track)
         sources = tuple(
-            source.model_copy(update={'frames': counts[source.source]})
-            for source in manifest.sources
+            _counted(source, counts.get(source.source, Counter())) for source in manifest.sources
         )
         manifest = manifest.model_copy(update={'sources': sources, 'skipped': skipped})
         write_manifest(folder, manifest)
     return manifest
+
+
+def _counted(source: SourceRecord, counts: Counter[str]) -> SourceRecord:
+    topics = {topic: count for topic, count in counts.items() if topic}
+    return source.model_copy(
+        update={
+            'topics': tuple(topics) or source.topics,
+            'topic_frames': topics,
+            'frames': counts.total(),
+        }
+    )
 
 
 def _work(

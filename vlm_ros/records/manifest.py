@@ -46,6 +46,7 @@ class SourceRecord(Record):
         size_bytes: Of the files, together; None where there are none.
         fingerprint: Of the files' names, sizes, first and last bytes; empty where there are none.
         frames: How many images were annotated.
+        topic_frames: Of a bag, how many of each topic.
         dropped: Of a running system, how many images went by while the models were busy.
     """
 
@@ -54,6 +55,7 @@ class SourceRecord(Record):
     size_bytes: int | None = None
     fingerprint: str = ''
     frames: int = 0
+    topic_frames: dict[str, int] = Field(default_factory=dict)
     dropped: int = 0
 
 
