@@ -159,7 +159,7 @@ def _look(
     try:
         pixels = read_picture(truth, image)
         seen = model.detect(pixels, vocabulary, score_threshold=score_threshold)
-        found, status, message = _named(seen, prompts), seen.status, seen.message
+        found, status = _named(seen, prompts), seen.status
     except ImageError as error:
         message = str(error)
     except (BackendError, InputError, InterruptedWork, StorageError):

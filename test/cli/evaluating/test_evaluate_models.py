@@ -11,7 +11,7 @@ from vlm_ros import backends
 from vlm_ros.backends.fake import FakeBackend
 from vlm_ros.data.formats import write_coco, write_yolo, WRITERS
 from vlm_ros.evaluation import parts
-from vlm_ros.records import DetectionRecord, FrameRecord, ImageRecord
+from vlm_ros.records import DetectionRecord, FrameRecord, ImageRecord, read_lines
 from vlm_ros.results import Status
 from vlm_ros.whole_files import locked
 
@@ -35,6 +35,17 @@ def test_a_backend_is_run_and_goes_on_where_it_stopped(capsys, tmp_path, truth):
         capsys, '--backend', 'fake', '--truth', truth, '--output', tmp_path / 'out'
     )
     assert (status, 'other settings' in err) == (2, True)
+
+
+def test_a_record_says_once_which_names_could_not_be_looked_for(capsys, tmp_path, truth_records):
+    labels = [*LABELS, 'unknown thing']
+    write_coco(truth_records, labels, tmp_path / 'truth', images=tmp_path / 'photographs')
+    truth = tmp_path / 'truth' / 'annotations' / 'instances_train.json'
+    out = tmp_path / 'out'
+    numbers(capsys, '--backend', 'fake', '--truth', truth, '--output', out)
+    found = list(read_lines(out / 'annotations.jsonl', FrameRecord))
+    assert found
+    assert {(row.unrecognized, row.message) for row in found} == {(('unknown thing',), '')}
 
 
 class Impatient(FakeBackend):
