@@ -15,6 +15,7 @@ from vlm_ros.evaluation.coverage import Values
 from vlm_ros.evaluation.intervals import Interval, LEVEL, SEED
 from vlm_ros.evaluation.matches import Matches
 from vlm_ros.evaluation.summary import MIN_IMAGES
+from vlm_ros.vocabularies import plain_name
 from vlm_ros.whole_files import writing
 
 MIN_THINGS = 10
@@ -215,20 +216,16 @@ def read_thresholds(path: Path, names: Mapping[str, Sequence[str]]) -> dict[str,
         value: Any = yaml.safe_load(content(path))
         rows = value['/**/detector']['ros__parameters']['score_thresholds']
         found = {
-            _plain(name): float(score)
+            plain_name(name): float(score)
             for name, _, score in (str(row).rpartition('=') for row in rows)
         }
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise InputError(f'{path} is no file of vlm-ros calibrate: {error}') from error
     known = {
-        label: next((found[_plain(name)] for name in own if _plain(name) in found), None)
+        label: next((found[plain_name(name)] for name in own if plain_name(name) in found), None)
         for label, own in names.items()
     }
     return {label: score for label, score in known.items() if score is not None}
-
-
-def _plain(name: str) -> str:
-    return ' '.join(name.casefold().replace('_', ' ').split())
 
 
 def _floor(score: float) -> float:

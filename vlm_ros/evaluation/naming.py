@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vlm_ros import vocabularies
 from vlm_ros.errors import VocabularyError
+from vlm_ros.vocabularies import plain_name
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,5 @@ def _sets_with(labels: Sequence[str]) -> list[str]:
 def _spelled(label: str, true: Sequence[str]) -> str | None:
     if label in true:
         return label
-    alike = [name for name in true if _plain(name) == _plain(label)]
+    alike = [name for name in true if plain_name(name) == plain_name(label)]
     return alike[0] if len(alike) == 1 else None
-
-
-def _plain(label: str) -> str:
-    return ' '.join(label.casefold().replace('_', ' ').split())

@@ -7,6 +7,7 @@ import numpy as np
 
 from vlm_ros.errors import InputError
 from vlm_ros.results import Detections
+from vlm_ros.vocabularies import plain_name
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,14 @@ class Thresholds:
                     f'score_thresholds: {pair!r} is no name with a score from 0 to 1, as in '
                     "'person=0.4'"
                 )
-            if _plain(name) in found:
+            if plain_name(name) in found:
                 raise InputError(f'score_thresholds: {name!r} is there twice; leave one')
-            found[_plain(name)] = score
+            found[plain_name(name)] = score
         return cls(found)
 
     def unknown(self, names: Iterable[str]) -> list[str]:
         """Return which of its names are none of these, in plain spelling."""
-        known = {_plain(name) for name in names}
+        known = {plain_name(name) for name in names}
         return [name for name in self.of_name if name not in known]
 
     def asked(self, others: float | None) -> float | None:
@@ -70,10 +71,6 @@ class Thresholds:
         """
         if not self.of_name:
             return found
-        least = [self.of_name.get(_plain(label), others or 0.0) for label in found.labels]
+        least = [self.of_name.get(plain_name(label), others or 0.0) for label in found.labels]
         # A model's scores are float32, and what is just enough stays.
         return found[found.scores >= np.array(least, np.float32)]
-
-
-def _plain(name: str) -> str:
-    return ' '.join(name.casefold().replace('_', ' ').split())

@@ -65,9 +65,9 @@ class LabelSet:
         Raises:
             VocabularyError: There is none; the message has near names.
         """
-        wanted = _plain(label)
+        wanted = plain_name(label)
         spellings = {
-            _plain(spelling): entry
+            plain_name(spelling): entry
             for entry in reversed(self.classes)
             for spelling in (*entry.aliases, entry.label)
         }
@@ -118,7 +118,8 @@ def load(stem: str) -> Any:
     return yaml.safe_load(file.read_text(encoding='utf-8'))
 
 
-def _plain(label: str) -> str:
+def plain_name(label: str) -> str:
+    """Return a name as names are compared: case, `_` and spaces do not matter."""
     return ' '.join(label.casefold().replace('_', ' ').split())
 
 
