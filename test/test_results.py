@@ -248,3 +248,24 @@ def test_provenance_starts_unknown():
     assert provenance.stamp_ns is None
     assert provenance.age_s is None
     assert replace(provenance, model_id='fake').model_id == 'fake'
+
+
+def test_prompts_of_one_label_find_one_thing():
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 10], [50, 0, 60, 10]], np.float32)
+    found = Detections(
+        boxes, np.float32([0.6, 0.9, 0.8, 0.7]), ('man', 'woman', 'dog', 'man'), ('child', 'elf')
+    )
+    people = {'man': 'person', 'woman': 'person', 'dog': 'dog', 'child': 'person', 'elf': 'elf'}
+    renamed = found.renamed(people)
+    assert list(zip(renamed.labels, renamed.scores.round(1), strict=True)) == [
+        ('person', np.float32(0.9)),
+        ('dog', np.float32(0.8)),
+        ('person', np.float32(0.7)),
+    ]
+    assert renamed.unrecognized == ('person', 'elf')
+
+
+def test_what_overlaps_under_one_prompt_is_left_to_the_model():
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10]], np.float32)
+    found = Detections(boxes, np.float32([0.6, 0.9]), ('man', 'man'))
+    assert found.renamed({'man': 'person', 'dog': 'dog'}).labels == ('person', 'person')

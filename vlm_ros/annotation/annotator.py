@@ -4,11 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from vlm_ros.annotation.entries import detection_records, key_of
 from vlm_ros.annotation.plan import AnnotationPlan
-from vlm_ros.boxes import class_wise_non_max_suppression
 from vlm_ros.data.media import Frame
 from vlm_ros.errors import (
     BackendError,
@@ -41,8 +38,6 @@ from vlm_ros.tasks import (
     Segmenter,
 )
 
-SAME_IOU = 0.7
-"""Boxes of one label that overlap more, found under two prompts, are one thing."""
 T = TypeVar('T')
 
 
@@ -190,23 +185,12 @@ class Annotator:
                 return Status.FAILED, failure, (), ()
         # Of the names that cannot be looked for, `unrecognized` tells.
         status, message = found.status, ''
-        found = self._named(found)
+        found = found.renamed(self._prompts)
         masks: Masks | None = None
         if self._plan.masks and len(found) and (segmenter := self.models.segmenter):
             masks, failure = attempt(lambda: segmenter.segment(image, found))
             message = failure
         return status, message, detection_records(found, masks), found.unrecognized
-
-    def _named(self, found: Detections) -> Detections:
-        """Give boxes the labels of the set in place of the prompts."""
-        labels = tuple(self._prompts[label] for label in found.labels)
-        unrecognized = tuple(dict.fromkeys(self._prompts[name] for name in found.unrecognized))
-        renamed = Detections(found.xyxy, found.scores, labels, unrecognized)
-        if len(set(self._prompts.values())) == len(self._prompts):
-            return renamed
-        classes = np.unique(np.array(labels, dtype=str), return_inverse=True)[1]
-        kept = class_wise_non_max_suppression(renamed.xyxy, renamed.scores, classes, SAME_IOU)
-        return renamed[kept]
 
     def _caption(self, image: Image) -> CaptionRecord | None:
         captioner = self.models.captioner

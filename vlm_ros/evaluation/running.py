@@ -4,10 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import re
 
-import numpy as np
-
 from vlm_ros import vocabularies
-from vlm_ros.boxes import class_wise_non_max_suppression
 from vlm_ros.data.formats import TruthImage
 from vlm_ros.data.formats.kitti import DONT_CARE
 from vlm_ros.data.truths.box_truth import BoxTruth
@@ -33,9 +30,6 @@ from vlm_ros.records import (
 from vlm_ros.records.model import Json
 from vlm_ros.results import Detections, Status
 from vlm_ros.tasks import Detector
-
-SAME_IOU = 0.7
-"""Boxes of one class that overlap more, found under two prompts, are one thing."""
 
 
 def prompts_of(labels: Sequence[str]) -> dict[str, str]:
@@ -159,7 +153,7 @@ def _look(
     try:
         pixels = read_picture(truth, image)
         seen = model.detect(pixels, vocabulary, score_threshold=score_threshold)
-        found, status = _named(seen, prompts), seen.status
+        found, status = seen.renamed(prompts), seen.status
     except ImageError as error:
         message = str(error)
     except (BackendError, InputError, InterruptedWork, StorageError):
@@ -178,16 +172,5 @@ def _look(
         status=status,
         message=message,
         detections=tuple(sorted(rows, key=lambda row: (-row.score, row.label, row.xyxy))),
-        unrecognized=tuple(dict.fromkeys(prompts[name] for name in found.unrecognized)),
+        unrecognized=found.unrecognized,
     )
-
-
-def _named(found: Detections, prompts: dict[str, str]) -> Detections:
-    """Give boxes the classes of the truth in place of the prompts."""
-    labels = tuple(prompts[label] for label in found.labels)
-    renamed = Detections(found.xyxy, found.scores, labels, found.unrecognized)
-    if len(set(prompts.values())) == len(prompts):
-        return renamed  # what overlaps is the model's own say
-    classes = np.unique(np.array(labels, dtype=str), return_inverse=True)[1]
-    kept = class_wise_non_max_suppression(renamed.xyxy, renamed.scores, classes, SAME_IOU)
-    return renamed[kept]

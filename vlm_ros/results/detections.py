@@ -1,13 +1,17 @@
 """Named boxes of an image, and the phrases that name them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from vlm_ros.boxes import FloatArray
+from vlm_ros.boxes import class_wise_non_max_suppression, FloatArray
 from vlm_ros.results.arrays import frozen, frozen_scores
 from vlm_ros.results.status import Status
+
+SAME_IOU = 0.7
+"""Boxes of one label that overlap more, found under two prompts, are one thing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,24 @@ class Detections:
     def named(self, label: str) -> 'Detections':
         """Return the detections of one name."""
         return self[np.array([name == label for name in self.labels], bool)]
+
+    def renamed(self, label_of: Mapping[str, str]) -> 'Detections':
+        """Return them under the labels that their prompts stand for.
+
+        Where several prompts stand for one label, the best of its boxes that overlap is kept.
+
+        Args:
+            label_of: The label of every prompt that was looked for.
+        """
+        renamed = replace(
+            self,
+            labels=tuple(label_of[prompt] for prompt in self.labels),
+            unrecognized=tuple(dict.fromkeys(label_of[prompt] for prompt in self.unrecognized)),
+        )
+        if len(set(label_of.values())) == len(label_of):
+            return renamed  # what overlaps is the model's own say
+        kinds = np.unique(np.array(renamed.labels, str), return_inverse=True)[1]
+        return renamed[class_wise_non_max_suppression(self.xyxy, self.scores, kinds, SAME_IOU)]
 
     def scaled(self, x: float, y: float) -> 'Detections':
         """Return the boxes of an image `x` times as wide and `y` times as high."""
