@@ -7,10 +7,15 @@ import uuid
 import pytest
 
 HERE = Path(__file__).parent
-# Real time passes in these: discovery, deadlines, ages, processes. On a machine that stands still
+# Real time passes in these: discovery, deadlines, ages, processes, a browser. On a machine that stands still
 # for a second now and then one of them fails that says nothing about the code, so each has a
 # second try, and the summary names those that took it. One that is named often is to be mended.
-REAL_TIME = (HERE / 'nodes', HERE / 'runtime', HERE / 'backends' / 'openai_api')
+REAL_TIME = (
+    HERE / 'nodes',
+    HERE / 'runtime',
+    HERE / 'backends' / 'openai_api',
+    HERE / 'review',
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

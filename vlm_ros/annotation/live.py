@@ -26,11 +26,11 @@ from vlm_ros.annotation.parts import (
     write_part,
 )
 from vlm_ros.annotation.plan import AnnotationPlan
-from vlm_ros.annotation.run import begin, held, new_manifest, write_manifest
+from vlm_ros.annotation.run import begin, held, new_manifest
 from vlm_ros.data.frames import Frame
 from vlm_ros.errors import StorageError
 from vlm_ros.records import FrameRecord, ModelRecord, SkippedRecord, SourceRecord
-from vlm_ros.records.manifest import ANNOTATIONS
+from vlm_ros.records.manifest import ANNOTATIONS, write_manifest
 from vlm_ros.runtime.candidates import one_line
 from vlm_ros.whole_files import remove
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
-from importlib import metadata
 from pathlib import Path
 import shutil
 
@@ -18,10 +17,15 @@ from vlm_ros.annotation.work import Crew
 from vlm_ros.data.formats.datasets import EXPORTS
 from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import Manifest, ModelRecord, SourceRecord
-from vlm_ros.records.lines import parse
-from vlm_ros.records.manifest import ANNOTATIONS, MANIFEST
+from vlm_ros.records.manifest import (
+    ANNOTATIONS,
+    MANIFEST,
+    package_version,
+    read_manifest,
+    write_manifest,
+)
 from vlm_ros.records.reviews import locked_reviews, REVIEWS_LOCK
-from vlm_ros.whole_files import is_unfinished, locked, sweep, writing
+from vlm_ros.whole_files import is_unfinished, locked, sweep
 
 _LOCK = '.annotate.lock'
 _BEGIN_ANEW = 'remove what is there and begin anew (vlm-ros annotate --anew)'
@@ -61,9 +65,8 @@ def annotate(
         check_plan(folder, plan)
     chunks = chunks_of(plan)
     left = sum(anew or not is_done(folder, chunk.number) for chunk in chunks)
-    manifest_path = folder / MANIFEST
-    is_done_already = not left and manifest_path.exists()
-    models = _read(manifest_path).models if is_done_already else crew.models(left)
+    is_done_already = not left and (folder / MANIFEST).exists()
+    models = read_manifest(folder).models if is_done_already else crew.models(left)
     with held(folder):
         manifest = new_manifest(plan, models, source_records(plan))
         if anew and (folder / MANIFEST).exists():
@@ -143,7 +146,7 @@ def new_manifest(
 ) -> Manifest:
     """Return the manifest of a dataset that is begun."""
     return Manifest(
-        version=_version(),
+        version=package_version(),
         plan=plan.model_dump(mode='json'),
         plan_id=plan.plan_id,
         vocabulary=tuple(dict.fromkeys(plan.prompts().values())),
@@ -169,20 +172,13 @@ def begin(folder: Path, manifest: Manifest, *, anew: str = _BEGIN_ANEW) -> Manif
     """
     path = folder / MANIFEST
     if path.exists():
-        before = _read(path)
+        before = read_manifest(folder)
         _check_same(folder, before, manifest, anew)
         _sweep(folder)
         return before
     _sweep(folder)
     write_manifest(folder, manifest)
     return manifest
-
-
-def _read(path: Path) -> Manifest:
-    try:
-        return parse(path.read_bytes(), Manifest, str(path))
-    except OSError as error:
-        raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
 
 
 def check_plan(folder: Path, plan: AnnotationPlan, *, anew: str = _BEGIN_ANEW) -> None:
@@ -199,7 +195,7 @@ def check_plan(folder: Path, plan: AnnotationPlan, *, anew: str = _BEGIN_ANEW) -
     """
     path = folder / MANIFEST
     if path.exists():
-        _check_plan(folder, _read(path), new_manifest(plan, (), ()), anew)
+        _check_plan(folder, read_manifest(folder), new_manifest(plan, (), ()), anew)
 
 
 def _check_plan(folder: Path, before: Manifest, manifest: Manifest, anew: str) -> None:
@@ -230,15 +226,9 @@ def _check_unchanged(folder: Path, before: Manifest, manifest: Manifest) -> None
             )
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write `dataset.json`, whole or not at all; inside of `held`."""
-    with writing(folder / MANIFEST) as stream:
-        stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
-
-
 def _remove(folder: Path) -> None:
     """Remove what was made, but `dataset.json`, by which a removal that was cut off is known."""
-    _read(folder / MANIFEST)  # whose folder it is not is left alone
+    read_manifest(folder)  # whose folder it is not is left alone
     try:
         for name in ('parts', EXPORTS):
             if (folder / name).exists():
@@ -249,10 +239,3 @@ def _remove(folder: Path) -> None:
         (folder / ANNOTATIONS).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f'{folder} cannot be cleared: {error.strerror or error}') from error
-
-
-def _version() -> str:
-    try:
-        return metadata.version('vlm_ros')
-    except metadata.PackageNotFoundError:
-        return ''  # run from a checkout

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 import hashlib
-from importlib import metadata
 import json
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vlm_ros.data.truths.json_files import load
-from vlm_ros.data.truths.predictions import MANIFEST
 from vlm_ros.data.truths.replies import ReplyRecord
 from vlm_ros.errors import InputError, StorageError
 from vlm_ros.records import FrameRecord, Manifest, ModelRecord, read_lines, write_lines
-from vlm_ros.records.lines import parse
+from vlm_ros.records.manifest import MANIFEST, package_version, read_manifest, write_manifest
 from vlm_ros.records.model import Json
 from vlm_ros.results import Status
 from vlm_ros.whole_files import is_unfinished, locked, sweep, writing
@@ -89,7 +87,7 @@ def manifest_of(
     """
     content = json.dumps([plan, subject], sort_keys=True, default=str)
     return Manifest(
-        version=metadata.version('vlm_ros'),
+        version=package_version(),
         plan=plan,
         plan_id=hashlib.sha256(content.encode()).hexdigest()[:12],
         vocabulary=tuple(dict.fromkeys(vocabulary)),
@@ -119,8 +117,7 @@ def kept_in(folder: Path | None, manifest: Manifest) -> Iterator[None]:
         if _is_begun(folder, manifest):
             sweep(folder)
         else:
-            with writing(folder / MANIFEST) as stream:
-                stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
+            write_manifest(folder, manifest)
         yield
 
 
@@ -131,12 +128,8 @@ def _is_begun(folder: Path, manifest: Manifest) -> bool:
         InputError: Something else is.
         StorageError: It cannot be read.
     """
-    path = folder / MANIFEST
-    if path.is_file():
-        try:
-            before = parse(path.read_bytes(), Manifest, str(path))
-        except OSError as error:
-            raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
+    if (folder / MANIFEST).is_file():
+        before = read_manifest(folder)
         if (before.plan_id, before.models) != (manifest.plan_id, manifest.models):
             raise InputError(
                 f'{folder} holds what another model, other settings or other images gave; choose '

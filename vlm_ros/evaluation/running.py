@@ -8,7 +8,6 @@ from vlm_ros import vocabularies
 from vlm_ros.data.formats import TruthImage
 from vlm_ros.data.formats.kitti import DONT_CARE
 from vlm_ros.data.truths.box_truth import BoxTruth
-from vlm_ros.data.truths.predictions import ANNOTATIONS
 from vlm_ros.errors import (
     BackendError,
     ImageError,
@@ -27,6 +26,7 @@ from vlm_ros.records import (
     Manifest,
     write_lines,
 )
+from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.records.model import Json
 from vlm_ros.results import Detections, Status
 from vlm_ros.tasks import Detector

@@ -1,8 +1,14 @@
 """How a dataset came about."""
 
+from importlib import metadata
+from pathlib import Path
+
 from pydantic import Field
 
+from vlm_ros.errors import StorageError
+from vlm_ros.records.lines import parse
 from vlm_ros.records.model import Json, Record
+from vlm_ros.whole_files import writing
 
 ANNOTATIONS, MANIFEST = 'annotations.jsonl', 'dataset.json'
 """In a dataset's folder: its records, and how they came about."""
@@ -111,3 +117,35 @@ class Manifest(Record):
     def _own_threshold(self) -> float | None:
         own = [row.score_threshold for row in self.models if row.score_threshold is not None]
         return own[0] if own else None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the `dataset.json` of a folder.
+
+    Raises:
+        InputError: It is damaged.
+        StorageError: It cannot be read.
+    """
+    path = folder / MANIFEST
+    try:
+        return parse(path.read_bytes(), Manifest, str(path))
+    except OSError as error:
+        raise StorageError(f'{path} cannot be read: {error.strerror or error}') from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the `dataset.json` of a folder, whole or not at all.
+
+    Raises:
+        StorageError: The disk is full, or the folder cannot be written.
+    """
+    with writing(folder / MANIFEST) as stream:
+        stream.write(manifest.model_dump_json(indent=2).encode() + b'\n')
+
+
+def package_version() -> str:
+    """Return the version of vlm_ros; empty where it runs from a checkout."""
+    try:
+        return metadata.version('vlm_ros')
+    except metadata.PackageNotFoundError:
+        return ''

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord, Manifest, read_lines, write_lines
-from vlm_ros.records.lines import parse
-from vlm_ros.records.manifest import ANNOTATIONS, MANIFEST
+from vlm_ros.records.manifest import ANNOTATIONS, MANIFEST, read_manifest
 from vlm_ros.records.reviewing import Applied, Reviewing
 from vlm_ros.records.reviews import kept_reviews, locked_reviews, read_reviews, REVIEWS
 
@@ -26,7 +25,7 @@ def apply_reviews(folder: Path, file: Path | None = None) -> Applied:
             images alone; nothing has changed.
         StorageError: The disk is full, or the folder cannot be written.
     """
-    manifest = read_manifest(folder)
+    manifest = manifest_of(folder)
     given = [] if file is None else read_reviews(file)
     with locked_reviews(folder):
         kept = kept_reviews(folder)
@@ -41,19 +40,18 @@ def apply_reviews(folder: Path, file: Path | None = None) -> Applied:
     return reviewing.applied()
 
 
-def read_manifest(folder: Path) -> Manifest:
+def manifest_of(folder: Path) -> Manifest:
     """Return what a dataset's `dataset.json` says.
 
     Raises:
         InputError: There is no dataset, it is not finished, or the file is damaged.
     """
-    path = folder / MANIFEST
-    if not path.is_file():
+    if not (folder / MANIFEST).is_file():
         raise InputError(f'{folder} holds no dataset; make one with vlm-ros annotate')
     if not (folder / ANNOTATIONS).is_file():
         raise InputError(f'{folder} is not finished; run vlm-ros annotate on it once more')
     try:
-        return parse(path.read_bytes(), Manifest, str(path))
+        return read_manifest(folder)
     except InputError as error:
         raise InputError(
             f'{error}; restore the file, or update vlm_ros if a newer one made it'

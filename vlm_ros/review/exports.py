@@ -7,7 +7,7 @@ from vlm_ros.data.formats import Written
 from vlm_ros.data.formats.datasets import check_names, export_dataset, EXPORTS, FORMATS
 from vlm_ros.records.manifest import ANNOTATIONS
 from vlm_ros.records.reviews import REVIEWS
-from vlm_ros.review.applying import read_manifest
+from vlm_ros.review.applying import manifest_of
 
 
 def export_reviewed(folder: Path, formats: Iterable[str]) -> dict[str, Written]:
@@ -22,7 +22,7 @@ def export_reviewed(folder: Path, formats: Iterable[str]) -> dict[str, Written]:
         StorageError: The disk is full, or the folder cannot be written.
     """
     names = check_names(formats)
-    manifest = read_manifest(folder)
+    manifest = manifest_of(folder)
     has_pictures = bool(manifest.plan.get('images'))
     return export_dataset(folder, names, manifest.vocabulary, has_pictures=has_pictures)
 

@@ -11,7 +11,7 @@ from typing import Any
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord
 from vlm_ros.records.reviews import kept_reviews, latest, lines_of
-from vlm_ros.review.applying import read_manifest, records_of
+from vlm_ros.review.applying import manifest_of, records_of
 from vlm_ros.review.entries import entry_of
 from vlm_ros.review.ordering import compare, Comparison, worst_first
 from vlm_ros.review.pictures import files_of, inlined, links_to
@@ -73,11 +73,11 @@ def read_reviewed(folder: Path, other: Path | None = None) -> Reviewed:
     Raises:
         InputError: There is no dataset, or the other one has none of its images.
     """
-    manifest = read_manifest(folder)
+    manifest = manifest_of(folder)
     records = tuple(records_of(folder))
     compared: dict[str, Comparison] = {}
     if other is not None:
-        read_manifest(other)
+        manifest_of(other)
         rows = {row.key: row.detections for row in records_of(other)}
         compared = {
             record.key: compare(record.detections, rows[record.key])

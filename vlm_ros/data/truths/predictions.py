@@ -14,10 +14,9 @@ from vlm_ros.data.truths.json_files import checked, load
 from vlm_ros.data.truths.record_rows import rows_of
 from vlm_ros.errors import InputError
 from vlm_ros.records import FrameRecord, Manifest, read_lines
+from vlm_ros.records.manifest import ANNOTATIONS, MANIFEST
 from vlm_ros.results import Status
 
-ANNOTATIONS = 'annotations.jsonl'
-MANIFEST = 'dataset.json'
 _MAX_PX = 1e6
 
 
