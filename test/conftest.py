@@ -7,9 +7,10 @@ import uuid
 import pytest
 
 HERE = Path(__file__).parent
-# Real time passes in these: discovery, deadlines, ages, processes, a browser. On a machine that stands still
-# for a second now and then one of them fails that says nothing about the code, so each has a
-# second try, and the summary names those that took it. One that is named often is to be mended.
+# Real time passes in these: discovery, deadlines, ages, processes, a browser. On a machine that
+# stands still for a second now and then one of them fails that says nothing about the code, so
+# each has a second try, and the summary names those that took it. One that is named often is to
+# be mended.
 REAL_TIME = (
     HERE / 'nodes',
     HERE / 'runtime',
